@@ -1,0 +1,138 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+from sql.operators import Equal
+
+from trytond.model import (
+    DeactivableMixin, Exclude, ModelSQL, ModelView, Unique, fields)
+from trytond.pool import Pool
+from trytond.pyson import Eval
+from trytond.tools import timezone as tz
+from trytond.transaction import Transaction
+
+
+class Branch(DeactivableMixin, ModelSQL, ModelView):
+    "Branch"
+    __name__ = 'offline_sales.branch'
+
+    name = fields.Char("Name", required=True)
+    code = fields.Char(
+        "Code", required=True,
+        help="Begins the numbers made at the branch.")
+    company = fields.Many2One(
+        'company.company', "Company", required=True,
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    timezone = fields.Selection(
+        'get_timezones', "Timezone", translate=False,
+        help="Leave empty to use the timezone of the company.")
+    warehouse = fields.Many2One(
+        'stock.location', "Warehouse", required=True,
+        domain=[('type', '=', 'warehouse')])
+    users = fields.Many2Many(
+        'offline_sales.branch-res.user', 'branch', 'user', "Users",
+        help="Who can sell at the branch.")
+    registers = fields.One2Many(
+        'offline_sales.register', 'branch', "Registers")
+    deliver = fields.Boolean(
+        "Delivered on the Spot",
+        help="Check if the goods of prefacturas leave with the customer.")
+    credit = fields.Boolean(
+        "Sell on Credit",
+        help="Check to allow prefacturas that are not paid at the counter.")
+
+    @classmethod
+    def __setup__(cls):
+        cls.code.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('code_unique', Unique(t, t.company, t.code),
+                'offline_sales.msg_branch_code_unique'),
+            ]
+        cls._order.insert(0, ('name', 'ASC'))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_warehouse(cls):
+        return Pool().get('stock.location').get_default_warehouse()
+
+    @classmethod
+    def default_deliver(cls):
+        return True
+
+    @classmethod
+    def get_timezones(cls):
+        return [(name, name) for name in tz.available_timezones()] + [
+            (None, '')]
+
+    def get_zone(self):
+        """Return the zone of the branch's days as a tzinfo: its own, else that
+        of its company, else UTC"""
+        return tz.ZoneInfo(self.timezone or self.company.timezone or 'UTC')
+
+    def get_rec_name(self, name):
+        return f'[{self.code}] {self.name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, operand, *extra = clause
+        bool_op = 'AND' if operator.startswith(('!', 'not ')) else 'OR'
+        return [bool_op,
+            ('name', operator, operand, *extra),
+            ('code', operator, operand, *extra),
+            ]
+
+
+class BranchUser(ModelSQL):
+    "Branch - User"
+    __name__ = 'offline_sales.branch-res.user'
+    branch = fields.Many2One(
+        'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
+    user = fields.Many2One(
+        'res.user', "User", required=True, ondelete='CASCADE')
+
+
+class Register(ModelSQL, ModelView):
+    "Register"
+    __name__ = 'offline_sales.register'
+
+    branch = fields.Many2One(
+        'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
+    name = fields.Char("Name", required=True)
+    company = fields.Function(fields.Many2One(
+            'company.company', "Company"), 'on_change_with_company')
+    online_point = fields.Many2One(
+        'sale.point', "Online Point",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('id', '!=', Eval('offline_point', -1)),
+            ],
+        help="The point of sale used while there is internet.")
+    offline_point = fields.Many2One(
+        'sale.point', "Offline Point", required=True,
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('id', '!=', Eval('online_point', -1)),
+            ],
+        help="The point of sale used without internet. "
+        "The central itself cannot sell on it.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('online_point_unique', Exclude(t, (t.online_point, Equal)),
+                'offline_sales.msg_register_point_unique'),
+            ('offline_point_unique', Exclude(t, (t.offline_point, Equal)),
+                'offline_sales.msg_register_point_unique'),
+            ]
+        cls.__access__.add('branch')
+
+    @fields.depends('branch', '_parent_branch.company')
+    def on_change_with_company(self, name=None):
+        return self.branch.company if self.branch else None

@@ -1,0 +1,107 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+from uuid import uuid4
+
+from trytond.model import Exclude, Index, ModelSQL, fields
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from sql import Null
+from sql.operators import Equal
+
+
+class Link(ModelSQL):
+    """Record Link
+
+    Which record of the central a record of the branch is. At the central it
+    keeps the identity given by the branch to the records that it made.
+    """
+    __name__ = 'offline_sales.link'
+
+    model = fields.Char("Model", required=True)
+    local = fields.Integer("Local Id", required=True)
+    central = fields.Integer(
+        "Central Id",
+        help="Empty as long as the central has not answered.")
+    version = fields.BigInteger(
+        "Version", help="The version of the central's row that is held.")
+    uuid = fields.Char(
+        "Identity", help="Given by the branch to the records that it makes.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('local_unique', Exclude(t, (t.model, Equal), (t.local, Equal)),
+                'offline_sales.msg_link_unique'),
+            ('central_unique',
+                Exclude(t, (t.model, Equal), (t.central, Equal),
+                    where=t.central != Null),
+                'offline_sales.msg_link_unique'),
+            ('uuid_unique',
+                Exclude(t, (t.uuid, Equal), where=t.uuid != Null),
+                'offline_sales.msg_link_unique'),
+            ]
+
+    @classmethod
+    def _select(cls, model, column, ids):
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        for sub_ids in grouped_slice(ids):
+            sub_ids = list(sub_ids)
+            cursor.execute(*table.select(
+                    table.local, table.central, table.uuid,
+                    where=(table.model == model)
+                    & fields.SQL_OPERATORS['in'](
+                        getattr(table, column), sub_ids)))
+            yield from cursor
+
+    @classmethod
+    def to_wire(cls, model, ids):
+        """Return what the other side knows the records by, by local id
+
+        The central's id (int) where it is known, else the identity given by
+        the branch (str); a record that is neither is left out.
+        """
+        return {
+            local: central if central is not None else uuid
+            for local, central, uuid in cls._select(model, 'local', ids)
+            if central is not None or uuid}
+
+    @classmethod
+    def from_wire(cls, model, values):
+        """Return the local ids by what the other side knows the records by
+
+        The inverse of to_wire: values are the central's ids (int) or the
+        identities given by the branch (str); the unknown are left out.
+        """
+        found = {}
+        centrals = {v for v in values if isinstance(v, int)}
+        uuids = {v for v in values if isinstance(v, str)}
+        for local, central, _ in cls._select(model, 'central', centrals):
+            found[central] = local
+        for local, _, uuid in cls._select(model, 'uuid', uuids):
+            found[uuid] = local
+        return found
+
+    @classmethod
+    def identify(cls, records):
+        """Give an identity to those of the records of one model that the
+        central does not know yet, and return what each is known by
+
+        :return: a dictionary of the local ids and central ids or identities
+        """
+        if not records:
+            return {}
+        model = records[0].__name__
+        known = cls.to_wire(model, [r.id for r in records])
+        missing = [r.id for r in records if r.id not in known]
+        if missing:
+            links = cls.create([{
+                        'model': model,
+                        'local': id_,
+                        'uuid': str(uuid4()),
+                        } for id_ in missing])
+            known.update((l.local, l.uuid) for l in links)
+        return known

@@ -1,0 +1,106 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"""What of a record is stored, and how it is written down.
+
+The list of the stored columns of a model and the translation of references
+stand here once, for the catalogs and for the documents.
+"""
+from typing import NamedTuple
+
+from trytond.model import ModelSQL
+from trytond.pool import Pool
+
+# Kept by each database for itself
+TECHNICAL = frozenset({
+        'id', 'create_uid', 'create_date', 'write_uid', 'write_date'})
+
+
+class Column(NamedTuple):
+    """A stored column of a model
+
+    kind is 'value', 'many2one' or 'reference'; sql_type the type of the
+    column on the database in use (e.g. 'NUMERIC'); target the name of the
+    model a many2one points to; required if the ORM always asks for a value.
+    """
+    name: str
+    kind: str
+    sql_type: str
+    target: str = None
+    required: bool = False
+
+
+def is_stored(Model):
+    "Return True if the records of the model are rows of a table of its own"
+    return (
+        isinstance(Model, type)
+        and issubclass(Model, ModelSQL)
+        and not callable(getattr(Model, 'table_query', None)))
+
+
+def tree_columns(Model):
+    """Return the names of the columns derived from the parent fields of the
+    model, which each database computes for itself, as a set"""
+    names = set()
+    for field in Model._fields.values():
+        if field._type == 'many2one':
+            names.update(
+                getattr(field, name, None) for name in ['left', 'right', 'path'])
+    return names - {None}
+
+
+def stored_columns(Model):
+    """Return the stored columns of a model as a tuple of Column, by name
+
+    Driven by the definitions of the fields, so that what other modules add is
+    there too. The technical columns (id, create_date, …) and those derived
+    from trees are left out. A transaction must be open.
+    """
+    skipped = TECHNICAL | tree_columns(Model)
+    columns = []
+    for name, field in sorted(Model._fields.items()):
+        if name in skipped:
+            continue
+        sql_type = field.sql_type()
+        if sql_type is None:
+            continue
+        kind, target = 'value', None
+        if field._type in {'many2one', 'one2one'}:
+            kind, target = 'many2one', field.get_target().__name__
+        elif field._type == 'reference':
+            kind = 'reference'
+        columns.append(Column(
+                name, kind, sql_type.base, target, bool(field.required)))
+    return tuple(columns)
+
+
+def parse_reference(value):
+    """Return (model name, id) of the stored value of a reference
+
+    The id is None where the reference names but a model.
+    """
+    model, _, id_ = value.partition(',')
+    if not id_ or id_ in {'-1', '%'}:
+        return model, None
+    return model, int(id_)
+
+
+def children(Model):
+    """Return the One2Many fields that are parts of a record of the model, as
+    a dictionary of the names and the models of the children
+
+    A child is part of its parent when it cannot be without it.
+    """
+    pool = Pool()
+    parts = {}
+    for name, field in sorted(Model._fields.items()):
+        if field._type != 'one2many' or field.sql_type() is not None:
+            continue
+        if getattr(field, 'getter', None) or not field.field:
+            continue
+        Child = pool.get(field.model_name)
+        inverse = Child._fields[field.field]
+        if (is_stored(Child)
+                and inverse._type == 'many2one'
+                and inverse.required):
+            parts[name] = Child
+    return parts
