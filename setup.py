@@ -1,0 +1,100 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+MODULE = 'offline_sales'
+PACKAGE = f'trytond.modules.{MODULE}'
+
+config = ConfigParser()
+config.read(ROOT / 'tryton.cfg')
+info = dict(config.items('tryton'))
+version = info['version']
+major, minor, _ = map(int, version.split('.', 2))
+
+
+def require(name, extra=''):
+    "The requirement of a distribution of the same Tryton series"
+    return f'{name}{extra} >= {major}.{minor}, < {major}.{minor + 1}'
+
+
+def require_modules(option):
+    return [
+        require(f'trytond_{module}') for module in info[option].split()
+        if module not in {'ir', 'res'}]
+
+
+demo = [
+    'Faker',
+    require('proteus'),
+    *require_modules('extras_depend'),
+    ]
+branch = ['cryptography']
+
+setup(
+    name=f'trytond_{MODULE}',
+    version=version,
+    description="Sell at the point of sale while the internet is down",
+    long_description=(ROOT / 'README.rst').read_text(encoding='utf-8'),
+    long_description_content_type='text/x-rst',
+    author="The Ventas sin Internet authors",
+    license='GPL-3.0-or-later',
+    license_files=['LICENSE', 'COPYRIGHT'],
+    keywords='tryton sale point offline branch synchronization',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Environment :: Plugins',
+        'Framework :: Tryton',
+        'Intended Audience :: Developers',
+        'Intended Audience :: Financial and Insurance Industry',
+        'Natural Language :: English',
+        'Natural Language :: Spanish',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Topic :: Office/Business',
+        'Topic :: Office/Business :: Financial :: Point-Of-Sale',
+        ],
+    package_dir={PACKAGE: '.'},
+    packages=[PACKAGE] + [
+        f'{PACKAGE}.{package}' for package in find_packages(
+            ROOT, include=[MODULE, f'{MODULE}.*', 'tests', 'tests.*'])],
+    package_data={
+        PACKAGE: info['xml'].split() + [
+            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.txt',
+            'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
+            'tests/*.rst', 'tests/*.json'],
+        },
+    python_requires='>=3.10',
+    install_requires=[
+        'filelock',
+        'oath',
+        'python-sql',
+        'python-stdnum',
+        'requests',
+        require('trytond'),
+        *require_modules('depends'),
+        ],
+    extras_require={
+        'branch': branch,
+        'demo': demo,
+        'test': [
+            *branch,
+            *demo,
+            'hypothesis',
+            'polib',
+            'psycopg[binary,pool] >= 3.2',
+            'pytest',
+            'pytest-randomly',
+            'pytest-timeout',
+            'pytest-xdist',
+            'ruff',
+            ],
+        },
+    zip_safe=False,
+    entry_points={
+        'trytond.modules': [f'{MODULE} = {PACKAGE}'],
+        },
+    )
