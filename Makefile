@@ -1,0 +1,33 @@
+PYTHON ?= python3
+WORKERS ?= 2
+BIN = .venv/bin
+INSTALLED = .venv/installed
+MODULE = trytond.modules.offline_sales
+
+.PHONY: bench clean demo lint locale test
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m $(MODULE).demo $(if $(filter-out 0,$(SERVE)),--serve)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/python -m ruff check .
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY)
+
+locale: $(INSTALLED)
+	$(BIN)/python -m $(MODULE).tests.translations
+
+clean:
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): setup.py pyproject.toml tryton.cfg
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[demo,test]'
+	@touch $@

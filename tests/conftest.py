@@ -1,0 +1,124 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from trytond import backend, config
+
+from trytond.modules.offline_sales.tests.store import (  # isort: skip
+    Cluster, ClusterMissing, SQLite)
+from trytond.modules.offline_sales.tests.template import (  # isort: skip
+    TEMPLATES, module_cache)
+
+RUN = 'OFFLINE_SALES_TEST_RUN'
+
+if backend.name != 'sqlite':
+    pytest.exit(
+        "The tests run on SQLite and start PostgreSQL themselves: unset "
+        "TRYTOND_CONFIG and TRYTOND_DATABASE_URI.", returncode=4)
+
+os.environ['DB_CACHE'] = str(module_cache())
+
+from trytond.tests import test_tryton
+
+from trytond.modules.offline_sales.tests.process import (  # isort: skip
+    Server)
+from trytond.modules.offline_sales.tests.tools import (  # isort: skip
+    Database, Web)
+
+
+def pytest_configure(config):
+    "Make the run's directory, which the processes of the run share"
+    if not hasattr(config, 'workerinput'):
+        os.environ[RUN] = tempfile.mkdtemp(prefix='offline-sales-')
+    _prepare(Path(os.environ[RUN]))
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, 'workerinput'):
+        Cluster.stop(os.environ[RUN])
+        shutil.rmtree(os.environ[RUN], ignore_errors=True)
+
+
+def _prepare(run):
+    path = Path(tempfile.mkdtemp(prefix='databases-', dir=run))
+    config.set('database', 'path', str(path))
+    _lock_module_cache()
+
+
+def _lock_module_cache():
+    "Let no process read what another is still writing in trytond's cache"
+    copy = test_tryton._sqlite_copy
+
+    def _sqlite_copy(file_, restore=False):
+        with FileLock(f'{file_}.lock'):
+            return copy(file_, restore)
+    test_tryton._sqlite_copy = _sqlite_copy
+
+
+@pytest.fixture(scope='session')
+def web():
+    "The HTTP server of this process' databases"
+    server = Web()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_database():
+    "Make a database of this process: make_database(name, template)"
+    return Database
+
+
+@pytest.fixture
+def central():
+    "The central of a small Mexican company"
+    return Database('central', 'company')
+
+
+@pytest.fixture
+def branch():
+    "A database with the module activated, not paired yet"
+    return Database('branch', 'bare')
+
+
+@pytest.fixture(scope='session')
+def cluster():
+    "The run's PostgreSQL cluster"
+    try:
+        return Cluster.shared(os.environ[RUN])
+    except ClusterMissing as e:
+        if os.environ.get('CI'):
+            raise
+        pytest.skip(f"{e}; apt-get install postgresql")
+
+
+@pytest.fixture
+def make_server(request, tmp_path):
+    """
+    Make a database with real processes:
+    make_server(name, template='bare', backend='sqlite', options=None)
+    """
+    servers = []
+
+    def make(name, template='bare', backend='sqlite', options=None):
+        if backend == 'postgresql':
+            store = request.getfixturevalue('cluster')
+        else:
+            store = SQLite(tmp_path)
+        database = store.name(name)
+        store.create(database, TEMPLATES[template].file(store))
+        server = Server(store, database, tmp_path, options)
+        server.facts = TEMPLATES[template].facts(store)
+        servers.append(server)
+        return server
+    yield make
+    for server in servers:
+        server.close()
+        server.store.drop(server.database)

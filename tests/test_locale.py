@@ -1,0 +1,43 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"The users read Spanish"
+import re
+from collections import Counter
+
+import polib
+import pytest
+
+from trytond.modules.offline_sales.tests import translations  # isort: skip
+
+
+@pytest.fixture
+def exported(make_database):
+    database = make_database('translations', 'extras')
+    return polib.pofile(database.run(translations.export))
+
+
+def _key(entry):
+    return entry.msgctxt, entry.msgid
+
+
+def _names(text):
+    return Counter(re.findall(r'%\(\w+\)s|%s', text))
+
+
+def test_spanish_complete(exported):
+    assert [_key(e) for e in exported if not e.msgstr] == []
+
+
+def test_spanish_not_fuzzy(exported):
+    assert [_key(e) for e in exported if e.fuzzy] == []
+
+
+def test_spanish_up_to_date(exported):
+    "Else run make locale"
+    stored = polib.pofile(str(translations.file()))
+    assert set(map(_key, stored)) == set(map(_key, exported))
+
+
+def test_spanish_names_the_same_values(exported):
+    assert [
+        _key(e) for e in exported if _names(e.msgid) != _names(e.msgstr)] == []
