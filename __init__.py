@@ -1,5 +1,6 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 from .offline_sales import routes
+from .offline_sales.catalog import serve
 
-__all__ = ['routes']
+__all__ = ['routes', 'serve']

@@ -74,6 +74,16 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         of its company, else UTC"""
         return tz.ZoneInfo(self.timezone or self.company.timezone or 'UTC')
 
+    @property
+    def allowed_users(self):
+        "The users that go to the branch: never an administrator"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        admin = ModelData.get_id('res', 'group_admin')
+        return [
+            user for user in self.users
+            if admin not in {g.id for g in user.groups}]
+
     def get_rec_name(self, name):
         return f'[{self.code}] {self.name}'
 

@@ -7,7 +7,7 @@ stand here once, for the catalogs and for the documents.
 """
 from typing import NamedTuple
 
-from trytond.model import ModelSQL
+from trytond.model import ModelSQL, fields
 from trytond.pool import Pool
 
 # Kept by each database for itself
@@ -18,9 +18,10 @@ TECHNICAL = frozenset({
 class Column(NamedTuple):
     """A stored column of a model
 
-    kind is 'value', 'many2one' or 'reference'; sql_type the type of the
-    column on the database in use (e.g. 'NUMERIC'); target the name of the
-    model a many2one points to; required if the ORM always asks for a value.
+    kind is 'value', 'many2one' or 'reference'; sql_type is Tryton's name of
+    the type, the same on every database (e.g. 'NUMERIC'); target the name of
+    the model a many2one points to; required if the ORM always asks for a
+    value.
     """
     name: str
     kind: str
@@ -53,15 +54,16 @@ def stored_columns(Model):
 
     Driven by the definitions of the fields, so that what other modules add is
     there too. The technical columns (id, create_date, …) and those derived
-    from trees are left out. A transaction must be open.
+    from others (trees, full text) are left out. A transaction must be open.
     """
     skipped = TECHNICAL | tree_columns(Model)
     columns = []
     for name, field in sorted(Model._fields.items()):
         if name in skipped:
             continue
-        sql_type = field.sql_type()
-        if sql_type is None:
+        if isinstance(field, (fields.Function, fields.FullText)):
+            continue
+        if field.sql_type() is None:
             continue
         kind, target = 'value', None
         if field._type in {'many2one', 'one2one'}:
@@ -69,7 +71,7 @@ def stored_columns(Model):
         elif field._type == 'reference':
             kind = 'reference'
         columns.append(Column(
-                name, kind, sql_type.base, target, bool(field.required)))
+                name, kind, field._sql_type.partition('(')[0], target, bool(field.required)))
     return tuple(columns)
 
 
@@ -93,9 +95,7 @@ def children(Model):
     pool = Pool()
     parts = {}
     for name, field in sorted(Model._fields.items()):
-        if field._type != 'one2many' or field.sql_type() is not None:
-            continue
-        if getattr(field, 'getter', None) or not field.field:
+        if field._type != 'one2many' or isinstance(field, fields.Function):
             continue
         Child = pool.get(field.model_name)
         inverse = Child._fields[field.field]

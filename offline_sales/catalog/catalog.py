@@ -99,3 +99,27 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
     @property
     def initial_fields(self):
         return set((self.initial or '').split())
+
+    # What the branch does with them
+
+    @classmethod
+    def unsettled(cls):
+        """Return the ids by model of the records that a refresh leaves alone
+
+        They were changed at the branch and the central has not taken that yet.
+        """
+        return {}
+
+    @classmethod
+    def applied(cls, models):
+        """Do what follows from the changed rows of the models
+
+        Called in the transaction in which they are applied.
+        """
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        User = pool.get('res.user')
+        if 'offline_sales.branch' in models:
+            Configuration.find_branch()
+        if {'res.user', 'offline_sales.branch-res.user'} & set(models):
+            User.set_branch_groups()

@@ -1,6 +1,19 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+import datetime as dt
+import logging
+
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from ..client import Client
+from ..exceptions import CentralError
+from .refresh import Refresh
+
+logger = logging.getLogger(__name__)
+# Rows between two notes of the progress
+PROGRESS = 5000
 
 
 class Update(ModelSQL, ModelView):
@@ -23,8 +36,7 @@ class Update(ModelSQL, ModelView):
             ], "State", required=True, readonly=True, sort=False)
     rows = fields.Integer(
         "Rows", readonly=True, help="The rows that were received.")
-    rows_total = fields.Integer(
-        "Rows to Receive", readonly=True)
+    rows_total = fields.Integer("Rows to Receive", readonly=True)
     deleted = fields.Integer(
         "Deleted", readonly=True, help="The rows that vanished.")
     bytes = fields.Integer(
@@ -39,3 +51,84 @@ class Update(ModelSQL, ModelView):
     @classmethod
     def default_state(cls):
         return 'running'
+
+    @staticmethod
+    def _now():
+        return dt.datetime.now()
+
+    @classmethod
+    def obtain(cls):
+        """Obtain the catalogs from the central, and return the id of the
+        update
+
+        Nothing may have been written in the current transaction: what is
+        written here is so in transactions of its own.
+
+        :raises CentralError: if the central did not answer as it should
+        """
+        update = cls._begin()
+        refresh = None
+        try:
+            with Client.from_configuration() as client:
+                refresh = Refresh(client, cls._progress(update))
+                refresh.run()
+        except CentralError as error:
+            cls._end(update, 'failed', refresh, error.message)
+            raise
+        except Exception as error:
+            # Its text may hold what is nobody's business
+            cls._end(update, 'failed', refresh, type(error).__name__)
+            raise
+        cls._end(update, 'done', refresh)
+        return update
+
+    @classmethod
+    def _begin(cls):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        branch = Configuration.get_branch()
+        with Transaction().new_transaction() as transaction:
+            update, = cls.create([{
+                        'branch': branch.id if branch else None,
+                        'user': transaction.user or None,
+                        'start': cls._now(),
+                        'kind': 'delta' if cls.last_success() else 'full',
+                        }])
+            transaction.commit()
+            return update.id
+
+    @classmethod
+    def _progress(cls, update):
+        noted = 0
+
+        def note(received, total):
+            nonlocal noted
+            if received - noted >= PROGRESS:
+                noted = received
+                cls._write(update, rows=received, rows_total=total)
+        return note
+
+    @classmethod
+    def _end(cls, update, state, refresh, message=None):
+        values = {}
+        if refresh:
+            values.update(
+                rows=refresh.rows, rows_total=refresh.total,
+                deleted=refresh.deleted)
+        if state == 'failed':
+            logger.warning("the catalogs were not obtained: %s", message)
+        cls._write(
+            update, state=state, end=cls._now(), message=message, **values)
+
+    @classmethod
+    def _write(cls, update, **values):
+        with Transaction().new_transaction() as transaction:
+            cls.write([cls(update)], values)
+            transaction.commit()
+
+    @classmethod
+    def last_success(cls):
+        "Return the update that obtained the catalogs last, None if none did"
+        updates = cls.search(
+            [('state', '=', 'done')], order=[('end', 'DESC')], limit=1)
+        return updates[0] if updates else None

@@ -1,0 +1,53 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+from trytond.model import ModelView, fields
+from trytond.pool import Pool
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+
+class Obtain(Wizard):
+    "Obtain Catalogs from the Server"
+    __name__ = 'offline_sales.catalog.obtain'
+    start = StateView(
+        'offline_sales.catalog.obtain.start',
+        'offline_sales.catalog_obtain_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Obtain", 'obtain', 'tryton-download', default=True),
+            ])
+    obtain = StateTransition()
+    result = StateView(
+        'offline_sales.catalog.obtain.result',
+        'offline_sales.catalog_obtain_result_view_form', [
+            Button("OK", 'end', 'tryton-ok', default=True),
+            ])
+
+    def transition_obtain(self):
+        Update = Pool().get('offline_sales.update')
+        self.result.update = Update.obtain()
+        return 'result'
+
+    def default_result(self, fields):
+        return {'update': self.result.update.id}
+
+
+class ObtainStart(ModelView):
+    "Obtain Catalogs from the Server"
+    __name__ = 'offline_sales.catalog.obtain.start'
+
+
+class ObtainResult(ModelView):
+    "Obtain Catalogs from the Server"
+    __name__ = 'offline_sales.catalog.obtain.result'
+    update = fields.Many2One(
+        'offline_sales.update', "Update", readonly=True)
+    rows = fields.Function(fields.Integer("Rows"), 'on_change_with_rows')
+    deleted = fields.Function(
+        fields.Integer("Deleted"), 'on_change_with_deleted')
+
+    @fields.depends('update')
+    def on_change_with_rows(self, name=None):
+        return self.update.rows if self.update else None
+
+    @fields.depends('update')
+    def on_change_with_deleted(self, name=None):
+        return self.update.deleted if self.update else None

@@ -1,0 +1,214 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"The catalogs as the branch obtains them"
+import json
+
+from sql import Literal, Null
+from sql.aggregate import Count
+
+from trytond import backend
+from trytond.cache import Cache
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from .. import record
+from ..exceptions import IncompleteAnswer
+from . import digest
+from .apply import Apply, MissingRows
+from .staging import Staging
+
+# How often rows that turned out to be needed are asked for
+ATTEMPTS = 5
+
+
+def attach(staging):
+    """Let the current transaction, in which nothing is written yet, see what
+    was received"""
+    connection = Transaction().connection
+    if backend.name == 'sqlite':
+        connection.execute('ATTACH DATABASE ? AS staging', (staging.path,))
+        connection.execute('PRAGMA staging.synchronous = OFF')
+    else:
+        staging.copy(connection)
+
+
+def schema():
+    "Return the names of the stored columns of this database by model"
+    return {
+        name: [c.name for c in record.stored_columns(Model)]
+        for name, Model in Pool().iterobject()
+        if record.is_stored(Model)}
+
+
+class Held:
+    "The versions that the links say are held here"
+
+    def __init__(self):
+        Link = Pool().get('offline_sales.link')
+        digest.prepare()
+        self.table = Link.__table__()
+
+    def roots(self):
+        "Return [count, xor] by model"
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*self.table.select(
+                self.table.model, Count(Literal(1)),
+                digest.xor(self.table.version),
+                where=self.table.version != Null,
+                group_by=[self.table.model]))
+        return {model: [count, xor] for model, count, xor in cursor}
+
+    def buckets(self, model, width):
+        "Return (count, xor) by bucket"
+        cursor = Transaction().connection.cursor()
+        bucket = self.table.central / width
+        cursor.execute(*self.table.select(
+                bucket.as_('bucket'), Count(Literal(1)),
+                digest.xor(self.table.version),
+                where=(self.table.model == model)
+                & (self.table.version != Null),
+                group_by=[bucket]))
+        return {bucket: (count, xor) for bucket, count, xor in cursor}
+
+    def versions(self, model, width=None, buckets=None):
+        "Return the versions by central id, of some buckets only if given"
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*self.table.select(
+                self.table.central, self.table.version,
+                where=(self.table.model == model)
+                & (self.table.version != Null)))
+        return {
+            id_: version for id_, version in cursor
+            if buckets is None or id_ // width in buckets}
+
+
+class Refresh:
+    """Obtains the catalogs: compares, receives, applies
+
+    Nothing is written in the current transaction, and no lock is held while
+    the central is being waited for.
+    """
+
+    def __init__(self, client, progress=lambda received, total: None):
+        self.client = client
+        self.progress = progress
+        self.rows = 0
+        self.total = 0
+        self.deleted = 0
+
+    def run(self):
+        """Make the catalogs what they are at the central
+
+        :raises CentralError: if the central did not answer as it should; the
+            former catalogs stay
+        """
+        self.schema = schema()
+        held = Held()
+        models = self.client.call('digest', {
+                'schema': self.schema,
+                'roots': held.roots(),
+                })['models']
+        staging = Staging(models)
+        try:
+            asked = self._compare(models, held, staging)
+            self._receive(staging, asked)
+            self._apply(staging)
+        finally:
+            staging.close()
+
+    def _compare(self, models, held, staging):
+        """Return what to ask for: the ids of the rows by model, None for all
+        of them"""
+        asked, buckets, ours = {}, {}, {}
+        roots = held.roots()
+        for model in models:
+            name = model['model']
+            root = [model['count'], model['xor']]
+            if roots.get(name, [0, 0]) == root:
+                continue
+            if 'buckets' not in model:
+                asked[name] = None
+                self.total += model['count']
+                continue
+            width = model['width']
+            theirs = {b: (count, xor) for b, count, xor in model['buckets']}
+            different = digest.differing(held.buckets(name, width), theirs)
+            buckets[name] = [width, sorted(different)]
+            ours[name] = held.versions(name, width, different)
+        self._compare_versions(buckets, ours, asked, staging)
+        return asked
+
+    def _compare_versions(self, buckets, ours, asked, staging):
+        if not buckets:
+            return
+        versions = self.client.call('digest', {
+                'schema': self.schema,
+                'buckets': buckets,
+                })['versions']
+        for name, theirs in versions.items():
+            changed, vanished = digest.compare(
+                ours[name], {id_: version for id_, version in theirs})
+            staging.vanish(name, vanished)
+            if changed:
+                asked[name] = sorted(changed)
+                self.total += len(changed)
+
+    def _receive(self, staging, asked):
+        if not asked:
+            staging.commit()
+            return
+        received = 0
+        end = None
+        with self.client.stream('rows', {
+                    'schema': self.schema,
+                    'models': asked,
+                    }) as chunks:
+            for line in self._lines(chunks):
+                if isinstance(line, list):
+                    staging.add(name, line)
+                    received += len(line)
+                    self.progress(self.rows + received, self.total)
+                elif 'model' in line:
+                    name = line['model']
+                else:
+                    end = line['end']
+        if end != received:
+            raise IncompleteAnswer()
+        staging.commit()
+        self.rows += received
+
+    @staticmethod
+    def _lines(chunks):
+        "Yield what the lines of JSON in the chunks of bytes stand for"
+        rest = b''
+        for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b'\n')
+            yield from map(json.loads, lines)
+
+    def _apply(self, staging):
+        for _ in range(ATTEMPTS):
+            try:
+                self.deleted = self._attempt(staging)
+            except MissingRows as missing:
+                self._receive(staging, {
+                        name: sorted(ids)
+                        for name, ids in missing.ids.items()})
+            else:
+                break
+        else:
+            raise missing
+        # The marks that tell other processes to clear their caches are made
+        # before the data is there to be read: once more, after
+        with Transaction().new_transaction() as transaction:
+            Cache.clear_all()
+            transaction.commit()
+
+    def _attempt(self, staging):
+        Catalog = Pool().get('offline_sales.catalog')
+        with Transaction().new_transaction() as transaction:
+            attach(staging)
+            apply = Apply(staging, Catalog.unsettled())
+            deleted = apply.run()
+            Catalog.applied(apply.received)
+            transaction.commit()
+            return deleted
