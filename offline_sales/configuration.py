@@ -1,9 +1,11 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 import datetime as dt
+from uuid import uuid4
 
 from trytond.cache import Cache
 from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
+from trytond.modules import get_module_info
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
@@ -37,6 +39,14 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
     uuid = fields.Char(
         "Database Identity", readonly=True, states=_at_branch,
         help="Tells this database from a copy of it.")
+    central_uuid = fields.Char(
+        "Identity of the Central", readonly=True, states=_at_branch)
+    branch_code = fields.Char(
+        "Code of the Branch", readonly=True, states=_at_branch)
+    branch_name = fields.Char(
+        "Name of the Branch", readonly=True, states=_at_branch)
+    company_name = fields.Char(
+        "Name of the Company", readonly=True, states=_at_branch)
     obtain_time = fields.Time(
         "Daily at", format='%H:%M:%S', required=True, states=_at_branch,
         help="The local time at which changes are sent "
@@ -84,6 +94,30 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         role, branch = cls._identity()
         if role == 'branch' and branch:
             return Branch(branch)
+
+    @classmethod
+    def get_identity(cls):
+        "Return the identity of this database, given at its first use"
+        configuration = cls(1)
+        if not configuration.uuid:
+            configuration.uuid = str(uuid4())
+            configuration.save()
+        return configuration.uuid
+
+    @classmethod
+    def get_heartbeat(cls):
+        "Return what the branch tells of itself with each request"
+        pool = Pool()
+        Update = pool.get('offline_sales.update')
+        heartbeat = {
+            'version': get_module_info('offline_sales')['version'],
+            }
+        updates = Update.search([
+                ('state', '=', 'done'),
+                ], order=[('end', 'DESC')], limit=1)
+        for update in updates:
+            heartbeat['last_refresh'] = update.end
+        return heartbeat
 
 
 del _at_branch

@@ -1,6 +1,7 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 from trytond.exceptions import UserError
+from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError, ValidationError
 
 
@@ -16,4 +17,242 @@ class CentralError(UserError):
     """The central could not be asked, or did not answer as it should
 
     The text says what happened and what to do.
+
+    code: by which the central tells of it, if it does.
+    text: the id of the message.
+    retry: whether the same may succeed a moment later.
+    step: of the test of the connection, see configuration.py.
+    seconds: the central asked to wait so long, or None.
     """
+    code = None
+    text = 'offline_sales.msg_central_unreachable'
+    retry = False
+    step = 'answer'
+
+    def __init__(self, seconds=None, **variables):
+        self.seconds = seconds
+        super().__init__(gettext(
+                self.text, seconds=seconds or 0, **variables))
+
+
+class NotPaired(CentralError):
+    "This database is not that of a branch"
+    text = 'offline_sales.msg_central_not_paired'
+    step = 'address'
+
+
+class InvalidAddress(CentralError):
+    text = 'offline_sales.msg_central_invalid_address'
+    step = 'address'
+
+
+class MissingDatabase(CentralError):
+    text = 'offline_sales.msg_central_missing_database'
+    step = 'address'
+
+
+class PlainHTTP(CentralError):
+    "The address has no TLS and that was not allowed"
+    text = 'offline_sales.msg_central_plain_http'
+    step = 'address'
+
+
+class Busy(CentralError):
+    "Another process of this branch is talking to the central"
+    text = 'offline_sales.msg_central_talking'
+    step = 'address'
+
+
+class Unreachable(CentralError):
+    retry = True
+    step = 'port'
+
+
+class UnknownHost(Unreachable):
+    text = 'offline_sales.msg_central_unknown_host'
+    step = 'host'
+
+
+class ClosedPort(Unreachable):
+    text = 'offline_sales.msg_central_closed_port'
+
+
+class TimedOut(Unreachable):
+    text = 'offline_sales.msg_central_timed_out'
+
+
+class Interrupted(Unreachable):
+    text = 'offline_sales.msg_central_interrupted'
+    step = 'answer'
+
+
+class TLSFailed(CentralError):
+    "The server did not prove to be who it says"
+    text = 'offline_sales.msg_central_tls_failed'
+    step = 'tls'
+
+
+class NoTLS(CentralError):
+    "The port does not speak TLS"
+    text = 'offline_sales.msg_central_no_tls'
+    step = 'tls'
+
+
+class Redirected(CentralError):
+    text = 'offline_sales.msg_central_redirected'
+
+
+class NotTryton(CentralError):
+    "What answers is something else"
+    text = 'offline_sales.msg_central_not_tryton'
+
+
+class IncompleteAnswer(CentralError):
+    "The answer was cut, or is not what was asked for"
+    text = 'offline_sales.msg_central_incomplete'
+    retry = True
+
+
+class AnswerTooLarge(CentralError):
+    text = 'offline_sales.msg_central_answer_too_large'
+
+
+class UnknownDatabase(CentralError):
+    code = 'unknown_database'
+    text = 'offline_sales.msg_central_unknown_database'
+    step = 'database'
+
+
+class NotCentral(CentralError):
+    "The database is that of a branch"
+    code = 'not_central'
+    text = 'offline_sales.msg_central_not_central'
+    step = 'database'
+
+
+class WrongVersion(CentralError):
+    "Only one side was updated"
+    code = 'wrong_version'
+    text = 'offline_sales.msg_central_wrong_version'
+    step = 'series'
+
+
+class WrongProtocol(WrongVersion):
+    code = 'wrong_protocol'
+    text = 'offline_sales.msg_central_wrong_protocol'
+
+
+class UnknownProcedure(WrongVersion):
+    code = 'unknown_procedure'
+    text = 'offline_sales.msg_central_wrong_protocol'
+
+
+class Refused(CentralError):
+    "The central does not let the branch in, or not with this request"
+    step = 'key'
+
+
+class KeyRefused(Refused):
+    code = 'unauthorized'
+    text = 'offline_sales.msg_central_key_refused'
+
+
+class CloneRefused(Refused):
+    "The database was restored or copied"
+    code = 'refused'
+    text = 'offline_sales.msg_central_clone_refused'
+
+
+class WrongBranch(Refused):
+    code = 'wrong_branch'
+    text = 'offline_sales.msg_central_wrong_branch'
+
+
+class Stale(Refused):
+    "The request came late, or twice"
+    code = 'stale'
+    text = 'offline_sales.msg_central_stale'
+    retry = True
+
+
+class Invalid(Refused):
+    "The request itself was refused"
+    code = 'invalid'
+    text = 'offline_sales.msg_central_invalid'
+    step = 'answer'
+
+
+class Malformed(Invalid):
+    code = 'malformed'
+
+
+class TooLarge(Invalid):
+    code = 'too_large'
+    text = 'offline_sales.msg_central_too_large'
+
+
+class PairingError(Refused):
+    step = 'code'
+
+
+class WrongCode(PairingError):
+    code = 'wrong_code'
+    text = 'offline_sales.msg_central_wrong_code'
+
+
+class UsedCode(PairingError):
+    code = 'used_code'
+    text = 'offline_sales.msg_central_used_code'
+
+
+class ExpiredCode(PairingError):
+    code = 'expired_code'
+    text = 'offline_sales.msg_central_expired_code'
+
+
+class BurntCode(PairingError):
+    "Too many wrong codes were tried"
+    code = 'burnt_code'
+    text = 'offline_sales.msg_central_burnt_code'
+
+
+class OtherBranch(PairingError):
+    "The data of this database is of another branch"
+    code = 'other_branch'
+    text = 'offline_sales.msg_central_other_branch'
+
+
+class InsecurePairing(PairingError):
+    code = 'insecure'
+    text = 'offline_sales.msg_central_insecure'
+
+
+class RateLimited(CentralError):
+    code = 'rate_limited'
+    text = 'offline_sales.msg_central_rate_limited'
+    retry = True
+
+
+class ServerFault(CentralError):
+    code = 'server_fault'
+    text = 'offline_sales.msg_central_server_fault'
+    retry = True
+
+
+class ServerBusy(ServerFault):
+    code = 'busy'
+    text = 'offline_sales.msg_central_server_busy'
+
+
+def _codes(Error):
+    codes = {Error.code: Error} if Error.code else {}
+    for Specific in Error.__subclasses__():
+        codes.update(_codes(Specific))
+    return codes
+
+
+CODES = _codes(CentralError)
+
+
+class PairingRefused(UserError):
+    "This database cannot become that of the branch"
