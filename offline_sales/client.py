@@ -73,7 +73,7 @@ class Request(ModelSQL):
     Those that the branch sent lately, whether they were answered or not.
     """
     __name__ = 'offline_sales.request'
-    counter = fields.BigInteger("Counter", required=True)
+    counter = fields.Integer("Counter", required=True)
     identity = fields.Char("Identity", required=True)
 
     @classmethod

@@ -80,7 +80,7 @@ class Contact(ModelSQL, ModelView):
     database_uuid = fields.Char(
         "Database Identity", readonly=True,
         help="The database that was paired with the branch.")
-    counter = fields.BigInteger(
+    counter = fields.Integer(
         "Requests", required=True, readonly=True,
         help="The number of the last request that was accepted.")
     requests = fields.Text("Known Requests", readonly=True)

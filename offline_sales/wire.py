@@ -173,7 +173,7 @@ def _is_name(value):
 
 
 def _is_counter(value):
-    return _is(value, int) and 0 < value < 2 ** 62
+    return _is(value, int) and 0 < value < 2 ** 31
 
 
 def parse_heartbeat(value):
