@@ -23,8 +23,9 @@ class Link(ModelSQL):
     central = fields.Integer(
         "Central Id",
         help="Empty as long as the central has not answered.")
-    version = fields.BigInteger(
+    version = fields.Integer(
         "Version", help="The version of the central's row that is held.")
+    version._sql_type = 'BIGINT'
     uuid = fields.Char(
         "Identity", help="Given by the branch to the records that it makes.")
 
