@@ -1,18 +1,38 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 import datetime as dt
+from typing import NamedTuple
 from uuid import uuid4
 
+from trytond import __series__
 from trytond.cache import Cache
+from trytond.i18n import gettext
 from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
 from trytond.modules import get_module_info
+from trytond.modules.product.ir import price_decimal
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .client import Client
+from .exceptions import CentralError, NotTryton, PairingRefused
+
+CLOCK_TOLERANCE = 5 * 60
 
 _at_branch = {
     'invisible': Eval('role') != 'branch',
     }
+
+
+class Line(NamedTuple):
+    """A line of the test of the connection
+
+    step: one of Configuration.test_steps. state: 'ok', 'warning' or 'error'.
+    """
+    step: str
+    state: str
+    text: str
 
 
 class Configuration(ModelSingleton, ModelSQL, ModelView):
@@ -52,7 +72,22 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         help="The local time at which changes are sent "
         "and the catalogs obtained.")
 
+    # What has to work for the next to be tried
+    test_steps = [
+        'address', 'host', 'port', 'tls', 'answer', 'database', 'key']
+
     _role_cache = Cache('offline_sales.configuration.role', context=False)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update({
+                'test': {
+                    'invisible': Eval('role') != 'branch',
+                    'depends': ['role'],
+                    },
+                'pair_again': {},
+                })
 
     @classmethod
     def default_role(cls):
@@ -96,6 +131,16 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
             return Branch(branch)
 
     @classmethod
+    def find_branch(cls):
+        "Remember which record the central has sent of this branch"
+        pool = Pool()
+        Branch = pool.get('offline_sales.branch')
+        configuration = cls(1)
+        branches = Branch.search([], limit=1)
+        configuration.branch = branches[0] if branches else None
+        configuration.save()
+
+    @classmethod
     def get_identity(cls):
         "Return the identity of this database, given at its first use"
         configuration = cls(1)
@@ -119,5 +164,292 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
             heartbeat['last_refresh'] = update.end
         return heartbeat
 
+    @classmethod
+    @ModelView.button_action('offline_sales.wizard_configuration_test')
+    def test(cls, configurations):
+        pass
+
+    @classmethod
+    @ModelView.button_action('offline_sales.wizard_configuration_pair')
+    def pair_again(cls, configurations):
+        pass
+
+    # Pairing, at the branch
+
+    @classmethod
+    def pair(cls, url, database, code, allow_http=False):
+        """Make this database that of the branch that the code is for
+
+        Raise CentralError or PairingRefused; nothing has changed then.
+        """
+        pool = Pool()
+        IrConfiguration = pool.get('ir.configuration')
+        uuid = str(uuid4())
+        former = cls._check_pair()
+        with Client(url, database, allow_http=allow_http) as client:
+            client.probe()
+            answer = client.call('pair', {
+                    'code': code or '',
+                    'uuid': uuid,
+                    'former': former,
+                    'language': IrConfiguration.get_language(),
+                    'price_decimal': price_decimal,
+                    }, attempts=1)
+            names = ['branch', 'name', 'company', 'central', 'key',
+                'token_key']
+            if (not isinstance(answer, dict)
+                    or not all(isinstance(answer.get(n), str) for n in names)):
+                raise NotTryton(url=client.url)
+            cls._become_branch({
+                    'url': client.url,
+                    'database': client.database,
+                    'allow_http': allow_http,
+                    'uuid': uuid,
+                    'central_uuid': answer['central'],
+                    'branch_code': answer['branch'],
+                    'branch_name': answer['name'],
+                    'company_name': answer['company'],
+                    }, {
+                    'key': answer['key'],
+                    'token': answer['token_key'],
+                    })
+
+    @classmethod
+    def _check_pair(cls):
+        "Return the pairing that the data here is of, None without data"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        Link = pool.get('offline_sales.link')
+        configuration = cls(1)
+        if not cls.is_branch():
+            for name in [
+                    'offline_sales.branch', 'sale.point.sale', 'sale.sale']:
+                if pool.get(name).search([], limit=1, order=[]):
+                    raise PairingRefused(
+                        gettext('offline_sales.msg_pair_central'))
+        elif (Link.search([], limit=1, order=[])
+                or Document.search([], limit=1, order=[])):
+            return {
+                'central': configuration.central_uuid,
+                'branch': configuration.branch_code,
+                }
+
+    @classmethod
+    def _become_branch(cls, values, secrets):
+        "The one place where a database becomes that of a branch"
+        pool = Pool()
+        Credential = pool.get('offline_sales.credential')
+        cls.write([cls(1)], {'role': 'branch', **values})
+        for name, value in secrets.items():
+            Credential.set(name, value)
+
+    # Test of the connection
+
+    @classmethod
+    def test_connection(cls):
+        "Return what works and what does not as a list of Line"
+        try:
+            with Client.from_configuration() as client:
+                variables = client.variables
+                answer = client.hello(attempts=1)
+        except CentralError as error:
+            lines = cls._test_passed(error.step, error.variables)
+            return [*lines, Line(error.step, 'error', error.message)]
+        lines = cls._test_passed(
+            None, {**variables, **cls._test_variables(answer)})
+        for test in [
+                cls._test_series, cls._test_modules, cls._test_clock,
+                cls._test_language, cls._test_decimals]:
+            lines.extend(test(answer))
+        return lines
+
+    @staticmethod
+    def _test_variables(answer):
+        return {
+            'company': answer.get('company'),
+            'branch': answer.get('name'),
+            }
+
+    @classmethod
+    def _test_passed(cls, step, variables):
+        "Return the lines of the steps before that which failed, if one did"
+        url = variables.get('url') or ''
+        lines = []
+        for passed in cls.test_steps:
+            if passed == step:
+                break
+            if passed == 'tls' and url.startswith('http:'):
+                lines.append(Line(passed, 'warning', gettext(
+                            'offline_sales.msg_test_no_tls', **variables)))
+                continue
+            lines.append(Line(passed, 'ok', gettext(
+                        f'offline_sales.msg_test_{passed}', **variables)))
+        return lines
+
+    @classmethod
+    def _test_series(cls, answer):
+        series = answer.get('series')
+        if series == __series__:
+            yield Line('series', 'ok', gettext(
+                    'offline_sales.msg_test_series', series=series))
+        else:
+            yield Line('series', 'error', gettext(
+                    'offline_sales.msg_central_wrong_version', series=series))
+
+    @classmethod
+    def _test_modules(cls, answer):
+        pool = Pool()
+        Module = pool.get('ir.module')
+        theirs = set(answer.get('modules') or {})
+        ours = {m.name for m in Module.search([('state', '=', 'activated')])}
+        for missing, text in [
+                (theirs - ours, 'offline_sales.msg_test_modules_here'),
+                (ours - theirs, 'offline_sales.msg_test_modules_there')]:
+            if missing:
+                yield Line('modules', 'warning', gettext(
+                        text, modules=', '.join(sorted(missing))))
+        if theirs == ours:
+            yield Line(
+                'modules', 'ok', gettext('offline_sales.msg_test_modules'))
+
+    @classmethod
+    def _test_clock(cls, answer):
+        offset = answer['clock_offset']
+        if abs(offset) <= CLOCK_TOLERANCE:
+            text = 'offline_sales.msg_test_clock'
+            state = 'ok'
+        else:
+            text = ('offline_sales.msg_test_clock_ahead' if offset > 0
+                else 'offline_sales.msg_test_clock_behind')
+            state = 'warning'
+        yield Line('clock', state, gettext(text, seconds=round(abs(offset))))
+
+    @classmethod
+    def _test_language(cls, answer):
+        pool = Pool()
+        IrConfiguration = pool.get('ir.configuration')
+        language = answer.get('language')
+        if language != IrConfiguration.get_language():
+            yield Line('language', 'error', gettext(
+                    'offline_sales.msg_central_wrong_language',
+                    language=language))
+
+    @classmethod
+    def _test_decimals(cls, answer):
+        decimals = answer.get('price_decimal')
+        if decimals != price_decimal:
+            yield Line('decimals', 'error', gettext(
+                    'offline_sales.msg_central_wrong_decimals',
+                    decimals=decimals))
+
 
 del _at_branch
+
+
+class ConfigurationTest(Wizard):
+    "Test Connection"
+    __name__ = 'offline_sales.configuration.test'
+
+    start = StateView('offline_sales.configuration.test.result',
+        'offline_sales.configuration_test_result_view_form', [
+            Button("Close", 'end', 'tryton-ok', default=True),
+            ])
+
+    def default_start(self, fields):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        return {
+            'lines': [
+                {'state': line.state, 'text': line.text}
+                for line in Configuration.test_connection()],
+            }
+
+
+class ConfigurationTestResult(ModelView):
+    "Test Connection"
+    __name__ = 'offline_sales.configuration.test.result'
+    lines = fields.One2Many(
+        'offline_sales.configuration.test.line', None, "What Was Tested",
+        readonly=True)
+
+
+class ConfigurationTestLine(ModelView):
+    "Test Connection"
+    __name__ = 'offline_sales.configuration.test.line'
+    state = fields.Selection([
+            ('ok', "Good"),
+            ('warning', "Attention"),
+            ('error', "Problem"),
+            ], "State", readonly=True, sort=False)
+    text = fields.Text("Result", readonly=True)
+
+
+class ConfigurationPair(Wizard):
+    "Pair with the Central"
+    __name__ = 'offline_sales.configuration.pair'
+
+    start = StateView('offline_sales.configuration.pair.start',
+        'offline_sales.configuration_pair_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Pair", 'pair', 'tryton-ok', default=True),
+            ])
+    pair = StateTransition()
+    done = StateView('offline_sales.configuration.pair.done',
+        'offline_sales.configuration_pair_done_view_form', [
+            Button("Close", 'end', 'tryton-ok', default=True),
+            ])
+
+    def default_start(self, fields):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        configuration = Configuration(1)
+        return {
+            'url': configuration.url,
+            'database': configuration.database,
+            'allow_http': configuration.allow_http,
+            }
+
+    def transition_pair(self):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Configuration.pair(
+            self.start.url, self.start.database, self.start.code,
+            bool(self.start.allow_http))
+        # It opens nothing any more, but need not be kept
+        self.start.code = None
+        return 'done'
+
+    def default_done(self, fields):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        configuration = Configuration(1)
+        return {
+            'text': gettext(
+                'offline_sales.msg_pair_done',
+                branch=configuration.branch_name,
+                company=configuration.company_name),
+            }
+
+
+class ConfigurationPairStart(ModelView):
+    "Pair with the Central"
+    __name__ = 'offline_sales.configuration.pair.start'
+    url = fields.Char(
+        "URL", required=True,
+        help="The address of the central, e.g. https://erp.example.com")
+    database = fields.Char(
+        "Database", required=True,
+        help="The name of the central's database.")
+    allow_http = fields.Boolean(
+        "Allow Plain HTTP",
+        help="Without TLS anyone on the way can read passwords and sales "
+        "and change them.")
+    code = fields.Char(
+        "Pairing Code", required=True,
+        help="Generated at the central on the form of the branch.")
+
+
+class ConfigurationPairDone(ModelView):
+    "Pair with the Central"
+    __name__ = 'offline_sales.configuration.pair.done'
+    text = fields.Text("Result", readonly=True)

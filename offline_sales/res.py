@@ -4,7 +4,8 @@ import hashlib
 
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
-from trytond.pool import PoolMeta
+from trytond.pool import Pool, PoolMeta
+from trytond.transaction import Transaction
 
 APPLICATION = 'offline_sales'
 
@@ -12,6 +13,48 @@ APPLICATION = 'offline_sales'
 def hash_key(key):
     "Return what is kept of a key: it is random, so that no salt is needed"
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+class User(metaclass=PoolMeta):
+    __name__ = 'res.user'
+
+    # What a cashier is at the branch, whatever he is at the central
+    _branch_groups = [
+        ('offline_sales', 'group_offline_sales_branch'),
+        ('sale_point', 'group_sale_point'),
+        ('sale', 'group_sale'),
+        ]
+
+    @classmethod
+    def set_branch_groups(cls):
+        """Give the users of this branch the groups of a branch, and take the
+        others, who came from the central once, out"""
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Link = pool.get('offline_sales.link')
+        ModelData = pool.get('ir.model.data')
+        Session = pool.get('ir.session')
+        branch = Configuration.get_branch()
+        groups = [ModelData.get_id(*group) for group in cls._branch_groups]
+        links = Link.search([('model', '=', 'res.user')])
+        with Transaction().set_context(active_test=False):
+            users = cls.browse([link.local for link in links])
+        allowed = {u.id for u in branch.users} if branch else set()
+        inside = [u for u in users if u.id in allowed and u.active]
+        outside = [u for u in users if u not in inside]
+        for users, groups in [(inside, groups), (outside, [])]:
+            if users:
+                cls.write(users, {'groups': _replace(users, groups)})
+        Session.clear([u.id for u in outside])
+
+
+def _replace(users, groups):
+    "Return what makes the groups those of the users"
+    former = {g.id for user in users for g in user.groups}
+    return [
+        ('remove', list(former - set(groups))),
+        ('add', list(set(groups))),
+        ]
 
 
 class UserApplication(metaclass=PoolMeta):

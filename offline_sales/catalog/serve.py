@@ -286,7 +286,7 @@ def rows(branch, params):
 
 def _stream(database, user, context, branch, schema, models):
     # The answer leaves after the transaction of the request has ended
-    with Transaction().start(
+    with Transaction(new=True).start(
             database, user, readonly=True, context=context):
         Branch = Pool().get('offline_sales.branch')
         source = Source(Spec(Branch(branch), schema))
