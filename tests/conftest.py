@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -37,6 +38,9 @@ def pytest_configure(config):
     if not hasattr(config, 'workerinput'):
         os.environ[RUN] = tempfile.mkdtemp(prefix='offline-sales-')
     _prepare(Path(os.environ[RUN]))
+    # How long an example takes says nothing on a busy machine
+    hypothesis.settings.register_profile('offline_sales', deadline=None)
+    hypothesis.settings.load_profile('offline_sales')
 
 
 def pytest_unconfigure(config):
