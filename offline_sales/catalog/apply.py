@@ -353,10 +353,12 @@ class Apply:
                 f'UPDATE offline_sales_link SET version = NULL '
                 f'WHERE model = ? AND local IN ({sub})', name)
 
-    def _set_columns(self, model, skipped=()):
+    def _set_columns(self, name, skipped=()):
+        "Return the columns that can be set at once, with their places"
         return [
-            (i, column) for i, column in enumerate(model.columns)
-            if column.name not in skipped]
+            (i, column) for i, column in enumerate(self.models[name].columns)
+            if column.name not in skipped
+            and (name, column.name) not in self.late]
 
     def _park(self, name):
         """Move what is unique out of the way of the updates
@@ -385,7 +387,7 @@ class Apply:
 
     def _update(self, name):
         model = self.models[name]
-        columns = self._set_columns(model, model.initial)
+        columns = self._set_columns(name, model.initial)
         if not columns:
             return
         sets = ', '.join(
@@ -397,8 +399,7 @@ class Apply:
 
     def _insert(self, name):
         model = self.models[name]
-        columns = self._set_columns(
-            model, {c for n, c in self.late if n == name})
+        columns = self._set_columns(name)
         names = ''.join(f', {quote(c.name)}' for _, c in columns)
         values = ''.join(f', {self._value(model, i)}' for i, _ in columns)
         self.execute(
@@ -407,7 +408,7 @@ class Apply:
             f'WHERE s.new = {MAKE} ORDER BY s.id')
 
     def _fill(self, name):
-        "Set the columns of the new rows whose targets came later"
+        "Set the columns whose targets came later"
         model = self.models[name]
         target = self.target(name)
         for i, column in enumerate(model.columns):
@@ -416,8 +417,8 @@ class Apply:
                     f'UPDATE {target} SET '
                     f'{quote(column.name)} = {self._value(model, i)} '
                     f'FROM {self.source(name)} s '
-                    f'WHERE s.local = {target}.id AND s.new = {MAKE} '
-                    f'AND s.c{i} IS NOT NULL')
+                    f'WHERE s.local = {target}.id AND (s.new = {CHANGE} '
+                    f'OR (s.new = {MAKE} AND s.c{i} IS NOT NULL))')
 
     def _link(self, name):
         "Remember which version of which row each record holds"
