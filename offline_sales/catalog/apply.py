@@ -412,13 +412,17 @@ class Apply:
         model = self.models[name]
         target = self.target(name)
         for i, column in enumerate(model.columns):
-            if (name, column.name) in self.late:
-                self.execute(
-                    f'UPDATE {target} SET '
-                    f'{quote(column.name)} = {self._value(model, i)} '
-                    f'FROM {self.source(name)} s '
-                    f'WHERE s.local = {target}.id AND (s.new = {CHANGE} '
-                    f'OR (s.new = {MAKE} AND s.c{i} IS NOT NULL))')
+            if (name, column.name) not in self.late:
+                continue
+            # A new record is empty there
+            which = f'(s.new = {MAKE} AND s.c{i} IS NOT NULL)'
+            if column.name not in model.initial:
+                which += f' OR s.new = {CHANGE}'
+            self.execute(
+                f'UPDATE {target} SET '
+                f'{quote(column.name)} = {self._value(model, i)} '
+                f'FROM {self.source(name)} s '
+                f'WHERE s.local = {target}.id AND ({which})')
 
     def _link(self, name):
         "Remember which version of which row each record holds"
