@@ -2,12 +2,15 @@
 # level of this repository contains the full copyright notices and license.
 from sql.operators import Equal
 
+from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Exclude, ModelSQL, ModelView, Unique, fields)
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateView, Wizard
 
 
 class Branch(DeactivableMixin, ModelSQL, ModelView):
@@ -40,6 +43,10 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     credit = fields.Boolean(
         "Sell on Credit",
         help="Check to allow prefacturas that are not paid at the counter.")
+    contact = fields.Function(fields.Many2One(
+            'offline_sales.contact', "Contact"), 'get_contacts')
+    contact_state = fields.Function(fields.Selection(
+            'get_contact_states', "State"), 'get_contacts')
 
     @classmethod
     def __setup__(cls):
@@ -51,6 +58,17 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
                 'offline_sales.msg_branch_code_unique'),
             ]
         cls._order.insert(0, ('name', 'ASC'))
+        cls._buttons.update({
+                'generate_code': {
+                    'invisible': ~Eval('contact_state'),
+                    'depends': ['contact_state'],
+                    },
+                'revoke_key': {
+                    'invisible': ~Eval('contact_state').in_(
+                        ['paired', 'refused']),
+                    'depends': ['contact_state'],
+                    },
+                })
 
     @classmethod
     def default_company(cls):
@@ -84,6 +102,67 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             user for user in self.users
             if admin not in {g.id for g in user.groups}]
 
+    @classmethod
+    def get_contacts(cls, branches, names):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        contacts = {
+            c.branch.id: c for c in Contact.search([
+                    ('branch', 'in', [b.id for b in branches]),
+                    ])}
+        result = {name: dict.fromkeys(map(int, branches)) for name in names}
+        for id_, contact in contacts.items():
+            if 'contact' in names:
+                result['contact'][id_] = contact.id
+            if 'contact_state' in names:
+                result['contact_state'][id_] = contact.state
+        return result
+
+    @classmethod
+    def get_contact_states(cls):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        return Contact.fields_get(['state'])['state']['selection'] + [
+            (None, '')]
+
+    @classmethod
+    def check_modification(cls, mode, branches, values=None, external=False):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        super().check_modification(
+            mode, branches, values=values, external=external)
+        if mode == 'write' and 'code' in values:
+            contacts = Contact.search([
+                    ('branch', 'in', [
+                            b.id for b in branches
+                            if b.code != values['code']]),
+                    ('database_uuid', '!=', None),
+                    ], limit=1)
+            for contact in contacts:
+                raise AccessError(gettext(
+                        'offline_sales.msg_branch_code_paired',
+                        branch=contact.branch.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, branches, field_names=None):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        super().on_modification(mode, branches, field_names=field_names)
+        if mode == 'create':
+            Contact.create([{'branch': branch.id} for branch in branches])
+
+    @classmethod
+    @ModelView.button_action('offline_sales.wizard_branch_pairing')
+    def generate_code(cls, branches):
+        pass
+
+    @classmethod
+    @ModelView.button
+    def revoke_key(cls, branches):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        Contact.revoke([Contact.of(branch) for branch in branches])
+
     def get_rec_name(self, name):
         return f'[{self.code}] {self.name}'
 
@@ -104,6 +183,45 @@ class BranchUser(ModelSQL):
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
     user = fields.Many2One(
         'res.user', "User", required=True, ondelete='CASCADE')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('branch')
+
+
+class BranchPairing(Wizard):
+    "Generate Pairing Code"
+    __name__ = 'offline_sales.branch.pairing'
+
+    start = StateView('offline_sales.branch.pairing.code',
+        'offline_sales.branch_pairing_code_view_form', [
+            Button("Close", 'end', 'tryton-ok', default=True),
+            ])
+
+    def default_start(self, fields):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Contact = pool.get('offline_sales.contact')
+        if Configuration.is_branch():
+            raise AccessError(gettext('offline_sales.msg_pairing_at_branch'))
+        contact = Contact.of(self.record)
+        return {
+            'branch': self.record.id,
+            'code': contact.new_code(),
+            'expire': contact.pairing_expire,
+            }
+
+
+class BranchPairingCode(ModelView):
+    "Generate Pairing Code"
+    __name__ = 'offline_sales.branch.pairing.code'
+    branch = fields.Many2One(
+        'offline_sales.branch', "Branch", readonly=True)
+    code = fields.Char(
+        "Pairing Code", readonly=True,
+        help="It is shown only now and good for one database.")
+    expire = fields.DateTime("Good until", readonly=True)
 
 
 class Register(ModelSQL, ModelView):

@@ -130,6 +130,7 @@ class Client:
     url, database: of the central. key, branch, uuid: of the pairing; without
     a key only what needs none can be called.
     allow_http: whether the address may be one without TLS.
+    variables: of the texts of its errors.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Client:
         self._key = key
         self.branch = branch
         self.uuid = uuid
-        self._variables = {'url': self.url, 'database': self.database}
+        self.variables = {'url': self.url, 'database': self.database}
         self._check_address(allow_http)
         self._session = requests.Session()
         self._session.auth = _Bearer(key)
@@ -184,7 +185,7 @@ class Client:
             host, port = parts.hostname, parts.port
         except ValueError:
             parts = host = port = None
-        self._variables.update(
+        self.variables.update(
             host=host, port=port or (
                 443 if parts and parts.scheme == 'https' else 80))
         if (not host or parts.scheme not in {'http', 'https'}
@@ -196,10 +197,10 @@ class Client:
             raise exceptions.MissingDatabase()
         if (parts.scheme == 'http' and not allow_http
                 and not _is_loopback(host)):
-            raise exceptions.PlainHTTP(**self._variables)
+            raise exceptions.PlainHTTP(**self.variables)
 
     def _error(self, Error, **variables):
-        return Error(**{**self._variables, **variables})
+        return Error(**{**self.variables, **variables})
 
     def call(
             self, procedure, params=None, timeout=None, attempts=3,
@@ -247,6 +248,17 @@ class Client:
                 raise
         else:
             manager.__exit__(None, None, None)
+
+    def probe(self):
+        """Return if there is a central at the address, without a key
+
+        Raise CentralError.
+        """
+        try:
+            self.call('hello', attempts=1)
+        except exceptions.KeyRefused:
+            return
+        raise self._error(exceptions.NotTryton)
 
     def hello(self, attempts=3):
         """Return who the central is, with the seconds by which the clock here

@@ -9,6 +9,7 @@ import base64
 import datetime as dt
 import json
 import secrets
+from typing import NamedTuple
 
 from trytond import __series__
 from trytond.i18n import gettext
@@ -50,6 +51,12 @@ def read_code(text):
 def random_key():
     "Return 32 random bytes as text"
     return base64.b64encode(secrets.token_bytes(32)).decode('ascii')
+
+
+class Refusal(NamedTuple):
+    "Why a database is not paired, and what its sentence needs"
+    code: str
+    params: dict = {}
 
 
 class Contact(ModelSQL, ModelView):
@@ -226,62 +233,79 @@ class Contact(ModelSQL, ModelView):
         return code
 
     @classmethod
-    def pair(cls, code, uuid, former):
-        """Return what the database that shows the code needs, or the code of
-        why it does not get it
+    def pair(cls, code, uuid, branch):
+        """Return what the database that shows the code needs, or a Refusal
+
+        uuid: the new identity of the database.
+        branch: language, price_decimal of the database, and former, the
+        {central, branch} of the pairing that its data is of, if it has some.
 
         The beginning of the code tells which branch it is for, so that who
         knows none cannot use up the tries of another.
         Commit the transaction in both cases.
         """
         code = read_code(code)
-        contacts = cls.search([
-                ('pairing_selector', '=', code[:_GROUP]),
-                ('branch.active', '=', True),
-                ])
-        error = 'wrong_code'
-        for contact in contacts:
-            error = contact._check_code(code, former)
-            if error is None:
+        refusal = Refusal('wrong_code')
+        for contact in cls.search([
+                    ('pairing_selector', '=', code[:_GROUP]),
+                    ('branch.active', '=', True),
+                    ]):
+            refusal = contact._check_code(code) or contact._check_pair(branch)
+            if refusal is None:
                 return contact._pair(uuid)
-            if error != 'wrong_code':
+            if refusal.code != 'wrong_code':
                 break
-        return error
+        return refusal
 
-    def _check_code(self, code, former):
+    def _check_code(self, code):
         pool = Pool()
         Credential = pool.get('offline_sales.credential')
         User = pool.get('res.user')
-        if not self._take_try():
-            return 'burnt_code'
+        code_state = self._take_try()
+        if not code_state:
+            return Refusal('burnt_code')
+        used, expire = code_state
         valid, _ = User.check_password(
             code, Credential.get('pairing', branch=self.branch.id))
         if not valid:
-            return 'wrong_code'
-        if self.pairing_used:
-            return 'used_code'
-        if self.pairing_expire < wire.utcnow():
-            return 'expired_code'
-        if former and former != self._get_former():
-            return 'other_branch'
+            return Refusal('wrong_code')
+        if used:
+            return Refusal('used_code')
+        if expire < wire.utcnow():
+            return Refusal('expired_code')
+
+    def _check_pair(self, branch):
+        "Return why the database cannot be that of the branch, None if it can"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        IrConfiguration = pool.get('ir.configuration')
+        former = branch.get('former')
+        if former and former != {
+                'central': Configuration.get_identity(),
+                'branch': self.branch.code,
+                }:
+            return Refusal('other_branch')
+        language = IrConfiguration.get_language()
+        if branch.get('language') != language:
+            return Refusal('wrong_language', {'language': language})
+        if branch.get('price_decimal') != price_decimal:
+            return Refusal('wrong_decimals', {'decimals': price_decimal})
 
     def _take_try(self):
-        "Count a try, durably and one at a time"
+        """Count a try, one at a time, and return (used, expire) of the code,
+        None if there are no tries left"""
         table = self.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.update(
                 [table.pairing_tries], [table.pairing_tries + 1],
                 where=(table.id == self.id)
                 & (table.pairing_tries < PAIRING_TRIES)))
-        return cursor.rowcount == 1
-
-    def _get_former(self):
-        pool = Pool()
-        Configuration = pool.get('offline_sales.configuration')
-        return {
-            'central': Configuration.get_identity(),
-            'branch': self.branch.code,
-            }
+        # The record was read before the lock was taken
+        if cursor.rowcount:
+            cursor.execute(*table.select(
+                    table.pairing_used, table.pairing_expire,
+                    where=table.id == self.id))
+            return cursor.fetchone()
 
     def _pair(self, uuid):
         pool = Pool()
@@ -332,6 +356,11 @@ class Contact(ModelSQL, ModelView):
     @classmethod
     def revoke(cls, contacts):
         "Close the door to the branches: their keys open nothing any more"
+        cls._cancel_keys(contacts)
+        cls.write(contacts, {'state': 'new', 'application': None})
+
+    @classmethod
+    def _cancel_keys(cls, contacts):
         pool = Pool()
         Application = pool.get('res.user.application')
         Application.cancel(Application.search([
@@ -341,7 +370,17 @@ class Contact(ModelSQL, ModelView):
                     ('application', '=', 'offline_sales'),
                     ('state', '!=', 'cancelled'),
                     ]))
-        cls.write(contacts, {'state': 'new', 'application': None})
+
+    @classmethod
+    def on_delete(cls, contacts):
+        pool = Pool()
+        Credential = pool.get('offline_sales.credential')
+        callback = super().on_delete(contacts)
+        cls._cancel_keys(contacts)
+        for contact in contacts:
+            for name in ['pairing', 'token']:
+                Credential.set(name, None, branch=contact.branch.id)
+        return callback
 
     @classmethod
     def introduce(cls, branch):

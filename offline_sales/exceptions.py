@@ -23,6 +23,7 @@ class CentralError(UserError):
     retry: whether the same may succeed a moment later.
     step: of the test of the connection, see configuration.py.
     seconds: the central asked to wait so long, or None.
+    variables: of the text.
     """
     code = None
     text = 'offline_sales.msg_central_unreachable'
@@ -31,6 +32,7 @@ class CentralError(UserError):
 
     def __init__(self, seconds=None, **variables):
         self.seconds = seconds
+        self.variables = variables
         super().__init__(gettext(
                 self.text, seconds=seconds or 0, **variables))
 
@@ -220,6 +222,16 @@ class OtherBranch(PairingError):
     "The data of this database is of another branch"
     code = 'other_branch'
     text = 'offline_sales.msg_central_other_branch'
+
+
+class WrongLanguage(PairingError):
+    code = 'wrong_language'
+    text = 'offline_sales.msg_central_wrong_language'
+
+
+class WrongDecimals(PairingError):
+    code = 'wrong_decimals'
+    text = 'offline_sales.msg_central_wrong_decimals'
 
 
 class InsecurePairing(PairingError):

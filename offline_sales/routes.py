@@ -33,6 +33,7 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wsgi import app
 
 from . import wire
+from .contact import Refusal
 from .limit import Buckets
 
 __all__ = ['Failure', 'procedure']
@@ -339,26 +340,23 @@ def is_private(request):
         return False
 
 
-@procedure('pair', max_size=10_000, key=False)
+@procedure('pair', max_size=10_000, key=False, any_series=False)
 def pair(request, params):
     """Give its keys to the database that shows a pairing code
 
-    params: code; uuid, the new identity of the database; former, {central,
-    branch}, the pairing that its data is of, if it has some.
+    params: code; uuid, language, price_decimal and former as for Contact.pair.
     """
     pool = Pool()
     Contact = pool.get('offline_sales.contact')
     if not is_private(request):
         raise Failure('insecure', HTTPStatus.FORBIDDEN)
     code, uuid = params.get('code'), params.get('uuid')
-    former = params.get('former') or {}
     if not (isinstance(code, str) and len(code) <= 100
-            and isinstance(uuid, str) and 16 <= len(uuid) <= 100
-            and isinstance(former, dict)):
+            and isinstance(uuid, str) and 16 <= len(uuid) <= 100):
         raise wire.Malformed('pair')
-    result = Contact.pair(code, uuid, former)
-    if isinstance(result, str):
-        return Failure(result, HTTPStatus.FORBIDDEN)
+    result = Contact.pair(code, uuid, params)
+    if isinstance(result, Refusal):
+        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
     return result
 
 
