@@ -184,6 +184,9 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         """
         pool = Pool()
         IrConfiguration = pool.get('ir.configuration')
+        # The first record of a singleton is made under a lock, for which the
+        # transaction is begun again: before the code is used, not after
+        cls.lock()
         uuid = str(uuid4())
         former = cls._check_pair()
         with Client(url, database, allow_http=allow_http) as client:
