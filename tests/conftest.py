@@ -29,6 +29,8 @@ from trytond.tests import test_tryton
 
 from trytond.modules.offline_sales.tests.process import (  # isort: skip
     Server)
+from trytond.modules.offline_sales.tests.shop import (  # isort: skip
+    Shop)
 from trytond.modules.offline_sales.tests.tools import (  # isort: skip
     Database, Web)
 
@@ -52,15 +54,26 @@ def pytest_unconfigure(config):
 def _prepare(run):
     path = Path(tempfile.mkdtemp(prefix='databases-', dir=run))
     config.set('database', 'path', str(path))
-    _lock_module_cache()
+    _share_templates()
 
 
-def _lock_module_cache():
-    "Let no process read what another is still writing in trytond's cache"
+def _share_templates():
+    """
+    Let trytond.tests begin with our templates, instead of activating once
+    more, and never read what another process is still writing.
+    """
     copy = test_tryton._sqlite_copy
+    templates = {
+        test_tryton._db_cache_file(
+            test_tryton.DB_CACHE, '-'.join(template.modules)): template
+        for template in [TEMPLATES['bare'], TEMPLATES['extras']]}
 
     def _sqlite_copy(file_, restore=False):
         with FileLock(f'{file_}.lock'):
+            if restore and file_ in templates and not os.path.exists(file_):
+                shutil.copyfile(
+                    templates[file_].file(SQLite(config.get(
+                                'database', 'path'))), file_)
             return copy(file_, restore)
     test_tryton._sqlite_copy = _sqlite_copy
 
@@ -90,6 +103,12 @@ def central():
 def branch():
     "A database with the module activated, not paired yet"
     return Database('branch', 'bare')
+
+
+@pytest.fixture
+def shop(web, tmp_path_factory):
+    "A branch that is paired with its central and has the catalogs"
+    return Shop(web, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope='session')
