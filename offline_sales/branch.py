@@ -1,5 +1,7 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+import datetime as dt
+
 from sql.operators import Equal
 
 from trytond.i18n import gettext
@@ -9,7 +11,7 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateView, Wizard
 
 
@@ -91,6 +93,19 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         """Return the zone of the branch's days as a tzinfo: its own, else that
         of its company, else UTC"""
         return tz.ZoneInfo(self.timezone or self.company.timezone or 'UTC')
+
+    @classmethod
+    def _now(cls):
+        return dt.datetime.now(dt.timezone.utc)
+
+    @classmethod
+    @without_check_access
+    def today(cls):
+        "Return the day at the branch whose database this is, else None"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        if branch := Configuration.get_branch():
+            return cls._now().astimezone(branch.get_zone()).date()
 
     @property
     def allowed_users(self):

@@ -256,6 +256,12 @@ class ServerBusy(ServerFault):
     text = 'offline_sales.msg_central_server_busy'
 
 
+class TotalsDiffer(CentralError):
+    "The two sides do not agree on what was sent"
+    text = 'offline_sales.msg_central_totals_differ'
+    retry = True
+
+
 def _codes(Error):
     codes = {Error.code: Error} if Error.code else {}
     for Specific in Error.__subclasses__():
@@ -268,3 +274,26 @@ CODES = _codes(CentralError)
 
 class PairingRefused(UserError):
     "This database cannot become that of the branch"
+
+
+class CaptureError(ValidationError):
+    "What the branch cannot tell the central of"
+
+
+class DocumentError(AccessError):
+    "What cannot be done with a document, or because of one"
+
+
+class Rejection(Exception):
+    """Why the central sets a document aside
+
+    code: the text is that of the message msg_document_<code>.
+    params: of the message, plain values.
+    document: the one at fault, if it is known.
+    """
+
+    def __init__(self, code, document=None, **params):
+        super().__init__(code)
+        self.code = code
+        self.document = document
+        self.params = params

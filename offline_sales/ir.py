@@ -10,4 +10,5 @@ class Cron(metaclass=PoolMeta):
     def __setup__(cls):
         super().__setup__()
         cls.method.selection.extend([
+                ('offline_sales.document|sweep', "Process Documents"),
                 ])

@@ -1,8 +1,9 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+from collections import defaultdict
 from uuid import uuid4
 
-from trytond.model import Exclude, Index, ModelSQL, fields
+from trytond.model import Exclude, ModelSQL, fields
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
@@ -49,7 +50,7 @@ class Link(ModelSQL):
     def _select(cls, model, column, ids):
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
-        for sub_ids in grouped_slice(ids):
+        for sub_ids in grouped_slice(ids, 1000):
             sub_ids = list(sub_ids)
             cursor.execute(*table.select(
                     table.local, table.central, table.uuid,
@@ -106,3 +107,46 @@ class Link(ModelSQL):
                         } for id_ in missing])
             known.update((l.local, l.uuid) for l in links)
         return known
+
+    @classmethod
+    def learn(cls, records):
+        """Keep at the central the identities that a branch gave
+
+        records: (model, identity, id) of what was made.
+        """
+        if not records:
+            return
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        query, _ = table.insert(
+            [table.model, table.local, table.central, table.uuid],
+            [['', 0, 0, '']])
+        cursor.executemany(query, [
+                (model, id_, id_, uuid) for model, uuid, id_ in records])
+
+    @classmethod
+    def settle(cls, records):
+        """Keep at the branch the central's ids of what it made
+
+        records: the identities and [model, id]. Return the identities of
+        those that another record of the branch stands for already.
+        """
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        by_model = defaultdict(dict)
+        for uuid, (model, central) in records.items():
+            by_model[model][central] = uuid
+        twins = []
+        query, _ = table.update(
+            [table.central], [0],
+            where=(table.uuid == '') & (table.model == '')
+            & (table.central == Null))
+        for model, uuids in by_model.items():
+            for _, central, uuid in list(cls._select(model, 'central', uuids)):
+                if uuid != uuids[central]:
+                    twins.append(uuids[central])
+                del uuids[central]
+            cursor.executemany(query, [
+                    (central, uuid, model)
+                    for central, uuid in uuids.items()])
+        return twins

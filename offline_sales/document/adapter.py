@@ -1,0 +1,324 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"""What the documents of a kind mean: the base of the adapters
+
+An adapter is asked at the branch for the payload of a record, and at the
+central to do again what the payloads say. Other modules change an adapter by
+a subclass returned from Document.get_adapters.
+"""
+from collections import defaultdict, namedtuple
+from decimal import Decimal
+
+from trytond.i18n import gettext
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from ..exceptions import CaptureError, Rejection
+from . import payload as payload_
+from . import tree as tree_
+
+# Asked for by what must know whether a branch's document is done again, e.g.
+# the central's refusal to sell on a branch's point. The private keys of a
+# client's context are dropped (trytond.rpc), so nobody else can say so.
+REPLAY = '_offline_sales_replay'
+
+Entry = namedtuple('Entry', ['document', 'payload'])
+
+
+def is_replay():
+    "Return True while a document of a branch is done again"
+    return Transaction().context.get(REPLAY, False)
+
+
+class Adapter:
+    """
+    kind -- of the documents
+    model -- the name of the model of their record
+    order -- kinds are sent and processed from the least on
+    owned -- the names of the columns by model that the central alone says
+    posted -- whether there is something to post once all is prepared
+    final_state -- of the records that must have a document, if all must
+    """
+    kind = None
+    model = None
+    order = 50
+    owned = {}
+    posted = False
+    final_state = None
+
+    # At the branch
+
+    def get_payload(self, uuid, record, moment):
+        "Return the values of the payload of the record"
+        tree = tree_.read(record)
+        tree_.export(tree)
+        return {
+            'version': payload_.VERSION,
+            'uuid': uuid,
+            'kind': self.kind,
+            'header': self._export_references(
+                dict(self.get_header(record), moment=moment),
+                self.header_references),
+            'record': tree,
+            'totals': self._export_totals(self.get_totals(record)),
+            **self.get_extra(record),
+            }
+
+    header_references = {
+        'user': 'res.user',
+        'party': 'party.party',
+        'point': 'sale.point',
+        }
+    # The models of what the rows of the totals are of, by name of the total
+    totals_references = {}
+
+    def get_header(self, record):
+        """Return what the journal shows of the record, by local ids
+
+        number, date, user, party, point.
+        """
+        return {
+            'number': None,
+            'date': None,
+            'user': Transaction().user or None,
+            'party': None,
+            'point': None,
+            }
+
+    def get_totals(self, record):
+        """Return what must come out again at the central, by local ids
+
+        Decimals by name, or lists of dictionaries of the decimals of a record
+        that is named by a key of totals_references.
+        """
+        return {}
+
+    def get_extra(self, record):
+        "Return what else the payload says"
+        return {}
+
+    def _export_references(self, values, models):
+        pool = Pool()
+        Link = pool.get('offline_sales.link')
+        values = values.copy()
+        for name, model in models.items():
+            if id_ := values.get(name):
+                values[name] = Link.to_wire(model, [id_]).get(id_)
+        return values
+
+    def _export_totals(self, totals):
+        pool = Pool()
+        totals = totals.copy()
+        for name, references in self.totals_references.items():
+            exported = []
+            for row in totals[name]:
+                exported.append(self._export_references(row, references))
+                for column, model in references.items():
+                    if exported[-1][column] is None:
+                        raise CaptureError(gettext(
+                                'offline_sales.msg_document_capture_unknown',
+                                record=pool.get(model)(row[column]).rec_name,
+                                **pool.get(self.model).__names__()))
+            totals[name] = self._sort_rows(name, exported)
+        return totals
+
+    def _sort_rows(self, name, rows):
+        columns = list(self.totals_references[name])
+        columns += sorted(rows[0].keys() - set(columns)) if rows else []
+        return sorted(rows, key=lambda row: [row[c] for c in columns])
+
+    # At the central
+
+    def check_totals(self, totals):
+        "Raise Unreadable if they are not totals of the kind"
+        for name in ['total', 'tax']:
+            if not isinstance(totals.get(name), (Decimal, type(None))):
+                raise payload_.Unreadable(name)
+        for name, references in self.totals_references.items():
+            rows = totals.get(name)
+            if not isinstance(rows, list):
+                raise payload_.Unreadable(name)
+            for row in rows:
+                if not (isinstance(row, dict)
+                        and all(type(row.get(c)) is int for c in references)
+                        and all(isinstance(v, Decimal)
+                            for c, v in row.items() if c not in references)):
+                    raise payload_.Unreadable(name)
+        try:
+            self.get_amounts(totals)
+        except KeyError as exception:
+            raise payload_.Unreadable(str(exception)) from exception
+
+    def check(self, entries, forest):
+        """Yield (entry, reason) for each entry, before anything is written
+
+        The reason is None if it can be done, a Rejection, or a set of what it
+        waits for.
+        """
+        for entry in entries:
+            try:
+                yield entry, self.check_entry(entry, forest) or None
+            except Rejection as rejection:
+                yield entry, rejection
+
+    def check_entry(self, entry, forest):
+        """Return the set of what the entry waits for, raise Rejection"""
+        tree = entry.payload['record']
+        if tree['model'] != self.model:
+            raise Rejection('unreadable', what=tree['model'])
+        self.check_keys(entry, forest)
+        return forest.check(tree)
+
+    def check_keys(self, entry, forest):
+        "Raise Rejection if what the document makes is there already"
+        for node in payload_.walk(entry.payload['record']):
+            if (isinstance(node['key'], int)
+                    or forest.get(node['model'], node['key'])):
+                raise Rejection('identity_taken', model=node['model'])
+
+    def replay(self, entries, forest):
+        """Do what the documents say and return the records, in order
+
+        Raise Rejection with the document at fault where it is known.
+        """
+        records = self.create(entries, forest)
+        self.complete(entries, records)
+        self.verify(entries, records, forest)
+        self.prepare(entries, records)
+        return records
+
+    def create(self, entries, forest):
+        "Return the records made of the trees, linked to their identities"
+        pool = Pool()
+        Model = pool.get(self.model)
+        trees = [entry.payload['record'] for entry in entries]
+        records = Model.create([
+                forest.get_values(tree, self.owned) for tree in trees])
+        self.link(zip(trees, records, strict=True), forest)
+        to_write = defaultdict(list)
+        for tree in trees:
+            for model, id_, values in forest.get_inner_values(tree):
+                to_write[model].extend([[pool.get(model)(id_)], values])
+        for model, args in to_write.items():
+            pool.get(model).write(*args)
+        return Model.browse(records)
+
+    def link(self, pairs, forest):
+        "Keep the identities of what was made, as (tree, record)"
+        pool = Pool()
+        Link = pool.get('offline_sales.link')
+        made = []
+        for tree, record in pairs:
+            made.extend(_match(tree, record))
+        for model, key, id_ in made:
+            forest.add(model, key, id_)
+        Link.learn(made)
+
+    def complete(self, entries, records):
+        "Bring the records to their final state"
+
+    def prepare(self, entries, records):
+        "Make what follows from the records, but post nothing"
+
+    def post(self, documents):
+        "Post what was prepared"
+
+    def verify(self, entries, records, forest):
+        "Raise Rejection if what came out is not what the payloads say"
+        self.verify_values(entries, forest)
+        for entry, record in zip(entries, records, strict=True):
+            with about(entry.document):
+                self.verify_totals(entry, record)
+
+    def verify_values(self, entries, forest):
+        """Raise Rejection if a value is kept other than it was sent
+
+        A default, a context or another module may have changed it on the way.
+        """
+        pool = Pool()
+        expected = defaultdict(dict)
+        names = defaultdict(set)
+        for entry in entries:
+            for node in payload_.walk(entry.payload['record']):
+                model = node['model']
+                values = forest.get_own_values(node, self.owned)
+                id_ = forest.get(model, node['key'])
+                expected[model][id_] = (entry.document, values)
+                names[model] |= values.keys()
+        for model, by_id in expected.items():
+            rows = pool.get(model).read(list(by_id), list(names[model]))
+            for row in rows:
+                document, values = by_id[row['id']]
+                for name, value in values.items():
+                    if _plain(row[name]) != _plain(value):
+                        raise Rejection(
+                            'value_changed', document, model=model, field=name,
+                            expected=show(value), found=show(row[name]))
+
+    def verify_totals(self, entry, record):
+        "Raise Rejection if a total is not that of the branch"
+        expected = entry.payload['totals']
+        for name, found in self.get_totals(record).items():
+            if name in self.totals_references:
+                found = self._sort_rows(name, found)
+            if _plain(expected.get(name)) != _plain(found):
+                raise Rejection(
+                    'total_changed', entry.document, total=name,
+                    expected=show(expected.get(name)), found=show(found))
+
+    def get_amounts(self, totals):
+        """Return the values of the rows of the journal's amounts
+
+        totals: those of get_totals, by local ids.
+        """
+        return []
+
+
+class about:
+    "Name the document of the rejections raised in the context"
+
+    def __init__(self, document):
+        self.document = document
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, type_, value, traceback):
+        if isinstance(value, Rejection) and value.document is None:
+            value.document = self.document
+
+
+def _match(tree, record):
+    """Yield (model, key, id) for the tree and the record made of it
+
+    Children were created in their order, so they have growing ids.
+    """
+    yield tree['model'], tree['key'], record.id
+    for name, trees in tree['children'].items():
+        children = sorted(getattr(record, name), key=lambda r: r.id)
+        if len(children) != len(trees):
+            raise Rejection(
+                'value_changed', model=tree['model'], field=name,
+                expected=len(trees), found=len(children))
+        for child, child_tree in zip(children, trees, strict=True):
+            yield from _match(child_tree, child)
+
+
+def _plain(value):
+    "Return the value in a form that compares with the one of the other side"
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value == '':
+        return None
+    return value
+
+
+def show(value):
+    "Return the value as words of a reason"
+    if isinstance(value, dict):
+        return " ".join(show(v) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(show(v) for v in value)
+    return '' if value is None else str(value)

@@ -1,0 +1,218 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+from decimal import Decimal
+
+from trytond.pool import Pool
+
+from ..exceptions import Rejection
+from .adapter import Adapter, about
+from .payload import walk
+
+
+class _Adapter(Adapter):
+    model = 'sale.point.cash.session'
+
+    def get_header(self, session):
+        pool = Pool()
+        Branch = pool.get('offline_sales.branch')
+        return {
+            **super().get_header(session),
+            'date': Branch.today(),
+            'point': session.point.id,
+            }
+
+
+class CashSessionAdapter(_Adapter):
+    """A cash session that was opened
+
+    At the central it never is open: its tickets attach to it all the same, and
+    the open session that a point may have is left to the central's own. It
+    waits, closed, for the cut.
+    """
+    kind = 'cash_session'
+    order = 40
+    owned = {
+        'sale.point.cash.session': {
+            'state', 'previous_session', 'end_amount'},
+        }
+
+    def create(self, entries, forest):
+        pool = Pool()
+        Session = pool.get('sale.point.cash.session')
+        sessions = []
+        for entry in entries:
+            tree = entry.payload['record']
+            session, = Session.create([{
+                        **forest.get_own_values(tree, self.owned),
+                        'previous_session': self.get_previous(tree, forest),
+                        'end_amount': Decimal(0),
+                        'state': 'closed',
+                        }])
+            sessions.append(session)
+        self.link([
+                ({**entry.payload['record'], 'children': {}}, session)
+                for entry, session in zip(entries, sessions, strict=True)],
+            forest)
+        return sessions
+
+    def get_previous(self, tree, forest):
+        """Return the id of the session that this one follows
+
+        That of the branch, or the point's last one if the branch knew of none
+        or another follows it already: a point has one chain.
+        """
+        pool = Pool()
+        Session = pool.get('sale.point.cash.session')
+        values = tree['values']
+        if key := values.get('previous_session'):
+            previous = forest.get(self.model, key)
+            if not Session.search([('previous_session', '=', previous)]):
+                return previous
+        last = Session.search([
+                ('point', '=', values.get('point')),
+                ('next_session', '=', None),
+                ], limit=1)
+        return last[0].id if last else None
+
+    def verify_values(self, entries, forest):
+        # The transfers come with the cut
+        super().verify_values([
+                entry._replace(payload={
+                        **entry.payload,
+                        'record': {**entry.payload['record'], 'children': {}},
+                        }) for entry in entries], forest)
+
+
+class CashCutAdapter(_Adapter):
+    """A cash session that was counted and closed
+
+    It comes after all the documents whose cash it counts.
+    """
+    kind = 'cash_cut'
+    order = 90
+    owned = {
+        'sale.point.cash.session': {'state', 'previous_session', 'point'},
+        'sale.point.cash.transfer': {'move', 'state'},
+        }
+    posted = True
+
+    def get_totals(self, session):
+        return {
+            'start': session.start_amount,
+            'end': session.end_amount,
+            'balance': session.balance,
+            }
+
+    def get_extra(self, session):
+        return {'documents': [d.uuid for d in self.get_documents(session)]}
+
+    def get_documents(self, session):
+        "Return the documents whose cash the session counts"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        sales = {str(p.sale) for p in session.payments}
+        return Document.search([
+                ('record', 'in', list(sales)),
+                ('state', 'in', Document.LIVE),
+                ], order=[('id', 'ASC')])
+
+    def check_keys(self, entry, forest):
+        root, *transfers = walk(entry.payload['record'])
+        for node in transfers:
+            if (isinstance(node['key'], int)
+                    or forest.get(node['model'], node['key'])):
+                raise Rejection('identity_taken', model=node['model'])
+
+    def check_entry(self, entry, forest):
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        Session = pool.get('sale.point.cash.session')
+        waits = super().check_entry(entry, forest)
+        tree = entry.payload['record']
+        session = forest.get(self.model, tree['key'])
+        if not session:
+            waits.add((self.model, tree['key']))
+            return waits
+        if Session(session).point.id != entry.payload['header']['point']:
+            raise Rejection('unreadable', what='point')
+        uuids = entry.payload.get('documents')
+        if not isinstance(uuids, list):
+            raise Rejection('unreadable', what='documents')
+        settled = {d.uuid for d in Document.search([
+                    ('uuid', 'in', uuids),
+                    ('branch', '=', entry.document.branch.id),
+                    ('state', 'in', ['prepared', 'processed', 'voided']),
+                    ])}
+        waits.update(
+            (Document.__name__, uuid) for uuid in uuids if uuid not in settled)
+        return waits
+
+    def create(self, entries, forest):
+        pool = Pool()
+        Session = pool.get('sale.point.cash.session')
+        sessions = Session.browse([
+                forest.get(self.model, entry.payload['record']['key'])
+                for entry in entries])
+        for entry, session in zip(entries, sessions, strict=True):
+            tree = entry.payload['record']
+            Session.write(
+                [session], forest.get_own_values(tree, self.owned))
+            for name, children in tree['children'].items():
+                self.create_children(session, name, children, forest)
+        return Session.browse(sessions)
+
+    def create_children(self, session, name, trees, forest):
+        pool = Pool()
+        field = session._fields[name]
+        Child = pool.get(field.model_name)
+        values = [
+            {**forest.get_values(tree, self.owned), field.field: session.id}
+            for tree in trees]
+        if Child.__name__ == 'sale.point.cash.transfer':
+            # A draft may not be of a closed session
+            for value in values:
+                value['state'] = 'posted'
+        self.link(
+            zip(trees, Child.create(values), strict=True), forest)
+
+    def prepare(self, entries, sessions):
+        pool = Pool()
+        Transfer = pool.get('sale.point.cash.transfer')
+        Transfer.prepare_posting([
+                t for session in sessions for t in session.transfers])
+
+    def verify_totals(self, entry, session):
+        with about(entry.document):
+            self.check_start(entry, session)
+            totals = entry.payload['totals']
+            if session.end_amount - totals['start'] != session.balance:
+                raise Rejection(
+                    'balance', start=str(totals['start']),
+                    end=str(session.end_amount), balance=str(session.balance))
+        expected = dict(totals, start=session.start_amount)
+        super().verify_totals(
+            entry._replace(payload={**entry.payload, 'totals': expected}),
+            session)
+
+    def check_start(self, entry, session):
+        """Raise Rejection if the drawer did not begin with what the cut before
+        it left
+
+        A cut before that is still to come says nothing: one day waits for no
+        other.
+        """
+        start = entry.payload['totals']['start']
+        previous = session.previous_session
+        if ((not previous or previous.is_counted())
+                and session.start_amount != start):
+            raise Rejection(
+                'start_changed', expected=str(start),
+                found=str(session.start_amount))
+
+    def post(self, documents):
+        pool = Pool()
+        Move = pool.get('account.move')
+        Move.post([
+                t.move for document in documents
+                for t in document.record.transfers
+                if t.move and t.move.state == 'draft'])

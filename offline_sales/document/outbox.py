@@ -1,0 +1,385 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"""Documents at the branch: captured with what they are of, sent, settled"""
+import logging
+import time
+from collections import Counter
+from uuid import uuid4
+
+from sql import Cast, Null
+from sql.functions import CharLength
+from sql.operators import Concat
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import (
+    Transaction, inactive_records, without_check_access)
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from ..client import Client
+from ..exceptions import (
+    CentralError, DocumentError, Rejection, TotalsDiffer)
+from . import durability
+from . import payload as payload_
+
+logger = logging.getLogger(__name__)
+
+REQUEST_COUNT = 250
+REQUEST_SIZE = 1024 * 1024
+STATUS_COUNT = 500
+POLL = .5
+
+
+class Document(metaclass=PoolMeta):
+    __name__ = 'offline_sales.document'
+
+    # Capture
+
+    @classmethod
+    @without_check_access
+    @inactive_records
+    def capture(cls, kind, records):
+        """Keep what the records say now, to be sent
+
+        In the transaction of the records: both are there or none.
+        """
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        if not records:
+            return
+        branch = Configuration.get_branch()
+        adapter = cls.get_adapter(kind)
+        cls.create([
+                cls._capture_values(branch, adapter, record)
+                for record in records])
+        durability.ensure()
+
+    @classmethod
+    def _capture_values(cls, branch, adapter, record):
+        uuid = str(uuid4())
+        moment = cls._now()
+        values = adapter.get_payload(uuid, record, moment)
+        text = payload_.dump(values)
+        totals = adapter.get_totals(record)
+        return {
+            'uuid': uuid,
+            'branch': branch.id,
+            'kind': adapter.kind,
+            'record': str(record),
+            **adapter.get_header(record),
+            'moment': moment,
+            'total': totals.get('total'),
+            'tax': totals.get('tax'),
+            'amounts': [('create', adapter.get_amounts(totals))],
+            'payload': text,
+            'sha256': payload_.digest(text),
+            'state': 'pending',
+            }
+
+    @classmethod
+    @without_check_access
+    def withdraw(cls, kind, records):
+        """Take back the documents of the records
+
+        They stay, withdrawn, as the trace of their numbers. Raise an error if
+        the central may have one of them.
+        """
+        if not records:
+            return
+        documents = cls.search([
+                ('kind', '=', kind),
+                ('record', 'in', list(map(str, records))),
+                ('state', 'in', ['pending', 'sent', 'accepted', 'rejected']),
+                ])
+        # Who sends marks the document first: one of both comes too late
+        free = cls.lock_in(list(map(int, documents)), 'pending', tried=None)
+        for document in documents:
+            if document.id not in free:
+                raise DocumentError(gettext(
+                        'offline_sales.msg_document_sent',
+                        document=document.rec_name))
+        cls.write(documents, {'state': 'withdrawn'})
+        durability.ensure()
+
+    @classmethod
+    def capture_missed(cls):
+        """Capture what is in its final state and has no document
+
+        There should be none: what is done is captured at once.
+        """
+        pool = Pool()
+        cursor = Transaction().connection.cursor()
+        for adapter in cls.get_adapters().values():
+            if not adapter.final_state:
+                continue
+            Model = pool.get(adapter.model)
+            table = Model.__table__()
+            document = cls.__table__()
+            cursor.execute(*table
+                .join(document, 'LEFT',
+                    condition=(document.record == Concat(
+                            f'{adapter.model},',
+                            Cast(table.id, cls.number.sql_type().base)))
+                    & (document.kind == adapter.kind)
+                    & (document.state != 'withdrawn'))
+                .select(table.id,
+                    where=(table.state == adapter.final_state)
+                    & (document.id == Null)))
+            if missed := [id_ for id_, in cursor]:
+                logger.warning(
+                    "%s without document: %s", adapter.model, missed)
+                cls.capture(adapter.kind, Model.browse(missed))
+
+    # Send
+
+    @classmethod
+    @without_check_access
+    def send(cls, wait=0):
+        """Send what is pending, ask what became of what was sent, and return
+        the Delivery
+
+        wait: seconds to wait for the central to process.
+        Nothing may have been written in the current transaction: each step has
+        one of its own, and no lock is held while the central is asked. Raise
+        CentralError; what was done until then holds.
+        """
+        delivery = Delivery()
+        with Client.from_configuration() as client:
+            with Transaction().new_transaction():
+                cls.capture_missed()
+            # Nothing is marked as tried if nobody is there
+            cls._ask(client, ['sent', 'rejected'])
+            tried = set()
+            while requests := cls._get_requests(tried):
+                for ids in requests:
+                    tried.update(ids)
+                    cls._send_request(client, ids, delivery)
+            deadline = time.monotonic() + wait
+            while (cls._ask(client, ['sent'])
+                    and time.monotonic() < deadline):
+                time.sleep(POLL)
+        return delivery
+
+    @classmethod
+    def _get_requests(cls, tried):
+        """Return what is pending as lists of ids, in order, each of the size
+        of a request
+
+        tried: the ids to leave out.
+        """
+        requests, size = [], 0
+        with Transaction().new_transaction(readonly=True) as transaction:
+            cursor = transaction.connection.cursor()
+            table = cls.__table__()
+            cursor.execute(*table.select(
+                    table.id, CharLength(table.payload),
+                    where=table.state == 'pending',
+                    order_by=[cls.order_by_kind(table), table.id]))
+            for id_, length in cursor:
+                if id_ in tried:
+                    continue
+                size += length
+                if (not requests or size > REQUEST_SIZE
+                        or len(requests[-1]) >= REQUEST_COUNT):
+                    requests.append([])
+                    size = length
+                requests[-1].append(id_)
+        return requests
+
+    @classmethod
+    def _send_request(cls, client, ids, delivery):
+        with Transaction().new_transaction():
+            entries, contents = cls._try(ids)
+        if not entries:
+            return
+        result = client.call('documents', {'documents': entries})
+        receipts = {
+            uuid: result['receipts'].get(uuid) or {} for uuid in contents}
+        if result['totals'] != payload_.control_totals([
+                    contents[uuid] for uuid, receipt in receipts.items()
+                    if receipt.get('counted')]):
+            raise TotalsDiffer()
+        with Transaction().new_transaction():
+            cls._keep_receipts(receipts, delivery)
+
+    @classmethod
+    def _try(cls, ids):
+        """Mark the documents as tried and return (entries, contents) of those
+        to be sent, the contents by identity
+
+        From then on the central may have them.
+        """
+        documents = cls.browse(cls.lock_in(ids, 'pending'))
+        entries, contents = [], {}
+        for document in documents:
+            if payload_.digest(document.payload) != document.sha256:
+                document.state = 'rejected'
+                document.set_reason(Rejection('damaged'))
+                continue
+            document.tried = document.tried or cls._now()
+            contents[document.uuid] = document.get_contents()
+            entries.append({
+                    'uuid': document.uuid,
+                    'kind': document.kind,
+                    'sha256': document.sha256,
+                    'payload': document.payload,
+                    })
+        cls.save(documents)
+        return entries, contents
+
+    @classmethod
+    def _keep_receipts(cls, receipts, delivery):
+        """Keep what the central said of what it was sent
+
+        receipts: {state, reason} by identity; those that it said nothing of
+        are sent again.
+        """
+        documents = cls._lock_by_uuid(receipts, 'pending')
+        for document in documents:
+            receipt = receipts[document.uuid]
+            if not receipt:
+                continue
+            document.set_reason(_get_reason(receipt))
+            if receipt['state'] in {'rejected', 'voided'}:
+                document.state = receipt['state']
+            elif receipt['state'] != 'unknown':
+                document.state = 'sent'
+                document.sent = cls._now()
+                delivery.sent[document.kind] += 1
+        cls.save(documents)
+
+    @classmethod
+    def _lock_by_uuid(cls, uuids, state):
+        documents = cls.search([('uuid', 'in', list(uuids))])
+        return cls.browse(cls.lock_in(list(map(int, documents)), state))
+
+    @classmethod
+    def _ask(cls, client, states):
+        """Ask what became of the documents in the states
+
+        Return True if the central will say more of them soon.
+        """
+        working = False
+        with Transaction().new_transaction(readonly=True):
+            asked = [
+                (d.uuid, d.sha256) for d in cls.search(
+                    [('state', 'in', states)], order=[('id', 'ASC')])]
+        # Asked even for nothing: the central then is there
+        slices = list(grouped_slice(asked, STATUS_COUNT)) or [[]]
+        for sub_asked in slices:
+            result = client.call('status', {'documents': dict(sub_asked)})
+            with Transaction().new_transaction():
+                for state in states:
+                    cls._settle(result['documents'], state)
+            working |= result['working']
+        return working
+
+    @classmethod
+    def _settle(cls, answers, state):
+        """Keep what the central says of documents
+
+        answers: by identity, {state, reason, processed, records}.
+        """
+        pool = Pool()
+        Link = pool.get('offline_sales.link')
+        documents = cls._lock_by_uuid(answers, state)
+        made = {}
+        for document in documents:
+            answer = answers[document.uuid]
+            document.set_reason(_get_reason(answer))
+            if answer['state'] == 'processed':
+                document.state = 'accepted'
+                document.processed = answer['processed']
+                made.update(answer['records'])
+            elif answer['state'] in {'rejected', 'voided'}:
+                document.state = answer['state']
+            elif answer['state'] == 'unknown':
+                # A central that was restored from a copy has lost it
+                document.state = 'pending'
+            else:
+                document.state = 'sent'
+        cls.save(documents)
+        if twins := Link.settle(made):
+            logger.error("records that are linked twice: %s", twins)
+
+    @classmethod
+    @without_check_access
+    def tell(cls, delivery):
+        "Return in words what was sent, what waits and what needs attention"
+        with Transaction().new_transaction(readonly=True):
+            waiting, rejected = (
+                Counter(d.kind for d in cls.search([('state', 'in', states)]))
+                for states in [['pending', 'sent'], ['rejected']])
+        if not delivery.sent and not waiting and not rejected:
+            return gettext('offline_sales.msg_send_nothing')
+        lines = []
+        for message, counts in [
+                ('msg_send_sent', delivery.sent),
+                ('msg_send_waiting', waiting),
+                ('msg_send_rejected', rejected)]:
+            if counts:
+                lines.append(gettext(
+                        f'offline_sales.{message}',
+                        documents=cls._tell_kinds(counts)))
+        if not waiting and not rejected:
+            lines.append(gettext('offline_sales.msg_send_processed'))
+        return "\n".join(lines)
+
+    @classmethod
+    def _tell_kinds(cls, counts):
+        names = dict(cls.fields_get(['kind'])['kind']['selection'])
+        return ", ".join(
+            f"{names[kind]}: {counts[kind]}" for kind in cls.get_kinds()
+            if counts[kind])
+
+
+def _get_reason(answer):
+    reason = answer.get('reason')
+    return Rejection(reason['code'], **reason['params']) if reason else None
+
+
+class Delivery:
+    """What a run of sending did
+
+    sent -- how many documents the central confirmed, by kind
+    """
+
+    def __init__(self):
+        self.sent = Counter()
+
+
+class SendResult(ModelView):
+    "Send My Changes to the Server"
+    __name__ = 'offline_sales.document.send.result'
+
+    message = fields.Text("Message", readonly=True)
+
+
+class Send(Wizard):
+    "Send My Changes to the Server"
+    __name__ = 'offline_sales.document.send'
+    start = StateTransition()
+    result = StateView(
+        'offline_sales.document.send.result',
+        'offline_sales.document_send_result_view_form', [
+            Button("Close", 'end', 'tryton-close', default=True),
+            ])
+
+    WAIT = 20  # seconds
+
+    def transition_start(self):
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        # No lock is held while the central is asked
+        Transaction().commit()
+        try:
+            self.result.message = Document.tell(Document.send(self.WAIT))
+        except CentralError as error:
+            self.result.message = "\n".join([
+                    error.message, Document.tell(Delivery())])
+        return 'result'
+
+    def default_result(self, fields):
+        return {'message': self.result.message}

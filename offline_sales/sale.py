@@ -1,0 +1,318 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"""Points of sale on both sides
+
+At a branch what is sold on its own points is captured as documents and posted
+by the central. At the central nobody sells on the points of the branches: it
+only does again what their documents say.
+"""
+from trytond.i18n import gettext
+from trytond.model import ModelView, Workflow
+from trytond.pool import Pool, PoolMeta
+from trytond.transaction import Transaction, without_check_access
+
+from .document.adapter import is_replay
+from .exceptions import DocumentError, OfflineAccessError
+
+# The session of the cash that a payment brings, when it is done again
+SESSION = '_offline_sales_session'
+
+
+def _check_posting(records):
+    "Raise an error at a branch, which does not post"
+    pool = Pool()
+    Configuration = pool.get('offline_sales.configuration')
+    if records and Configuration.is_branch():
+        raise OfflineAccessError(gettext('offline_sales.msg_branch_post'))
+
+
+class Point(metaclass=PoolMeta):
+    __name__ = 'sale.point'
+
+    @classmethod
+    @without_check_access
+    def check_side(cls, points):
+        """Raise an error if this side may not sell on one of the points
+
+        A branch sells on its offline points only, for the numbers of the
+        others are given by the central; the central on all but those.
+        """
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Register = pool.get('offline_sales.register')
+        points = set(points)
+        if not points or is_replay():
+            return
+        registers = Register.search([
+                ('offline_point', 'in', list(map(int, points))),
+                ])
+        if Configuration.is_branch():
+            branch = Configuration.get_branch()
+            wrong = points - {
+                r.offline_point for r in registers if r.branch == branch}
+            message = 'offline_sales.msg_branch_point'
+        else:
+            wrong = {r.offline_point for r in registers}
+            message = 'offline_sales.msg_central_point'
+        for point in wrong:
+            raise OfflineAccessError(gettext(message, point=point.rec_name))
+
+
+class Sale(metaclass=PoolMeta):
+    __name__ = 'sale.point.sale'
+
+    @classmethod
+    def default_date(cls):
+        pool = Pool()
+        Branch = pool.get('offline_sales.branch')
+        return Branch.today() or super().default_date()
+
+    @classmethod
+    def check_modification(cls, mode, sales, values=None, external=False):
+        pool = Pool()
+        Point = pool.get('sale.point')
+        super().check_modification(
+            mode, sales, values=values, external=external)
+        if mode == 'create':
+            Point.check_side({s.point for s in sales})
+        elif mode == 'write' and values.get('point'):
+            Point.check_side({Point(values['point'])})
+
+    @classmethod
+    def do(cls, sales):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Document = pool.get('offline_sales.document')
+        opened = [s for s in sales if s.state == 'open']
+        super().do(sales)
+        if Configuration.is_branch():
+            Document.capture('ticket', [
+                    s for s in cls.browse(opened) if s.state == 'done'])
+
+    @classmethod
+    @ModelView.button
+    def open(cls, sales):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Document = pool.get('offline_sales.document')
+        Point = pool.get('sale.point')
+        done = [s for s in sales if s.state == 'done']
+        if Configuration.is_branch():
+            for sale in done:
+                if any(p.session and p.session.state != 'open'
+                        for p in sale.payments):
+                    raise DocumentError(gettext(
+                            'offline_sales.msg_ticket_open_counted',
+                            sale=sale.rec_name))
+            Document.withdraw('ticket', done)
+        else:
+            Point.check_side({s.point for s in done})
+        super().open(sales)
+
+    @classmethod
+    def prepare_posting(cls, sales):
+        """Do what posting does but the posting itself
+
+        The stock moves are done, the account moves are drafts and the sales
+        still done: what remains is short.
+        """
+        pool = Pool()
+        StockMove = pool.get('stock.move')
+        AccountMove = pool.get('account.move')
+        stock_moves = []
+        for sale in sales:
+            for line in sale.lines:
+                if move := line.get_stock_move():
+                    stock_moves.append(move)
+            sale.move = sale.get_account_move()
+        if stock_moves:
+            StockMove.save(stock_moves)
+            StockMove.do(stock_moves)
+        AccountMove.save([s.move for s in sales])
+        cls.save(sales)
+
+    @classmethod
+    @ModelView.button
+    def post(cls, sales):
+        _check_posting(sales)
+        prepared = [s for s in sales if s.move]
+        super().post([s for s in sales if not s.move])
+        cls._post_prepared(prepared)
+
+    @classmethod
+    @Workflow.transition('posted')
+    def _post_prepared(cls, sales):
+        pool = Pool()
+        Move = pool.get('account.move')
+        Move.post([s.move for s in sales if s.move.state == 'draft'])
+
+
+class Payment(metaclass=PoolMeta):
+    __name__ = 'sale.point.payment'
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        context = {}
+        if mode == 'create' and is_replay():
+            context[SESSION] = values.get('session')
+        with Transaction().set_context(context):
+            return super().preprocess_values(mode, values)
+
+
+class CashSession(metaclass=PoolMeta):
+    __name__ = 'sale.point.cash.session'
+
+    @classmethod
+    def get_current(cls, point):
+        pool = Pool()
+        Point = pool.get('sale.point')
+        session = Transaction().context.get(SESSION)
+        if session is not None and is_replay():
+            return cls(session)
+        Point.check_side({point})
+        return super().get_current(point)
+
+    @classmethod
+    def check_modification(cls, mode, sessions, values=None, external=False):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Point = pool.get('sale.point')
+        super().check_modification(
+            mode, sessions, values=values, external=external)
+        if mode == 'create':
+            Point.check_side({s.point for s in sessions})
+        elif Configuration.is_branch():
+            if mode == 'write':
+                cls._check_chain(sessions, values)
+            else:
+                Document = pool.get('offline_sales.document')
+                Document.withdraw('cash_session', sessions)
+
+    @classmethod
+    def _check_chain(cls, sessions, values):
+        "Raise an error if what the central was told first is changed"
+        for name in ['point', 'previous_session']:
+            if name not in values:
+                continue
+            for session in sessions:
+                value = getattr(session, name)
+                if (value.id if value else None) != values[name]:
+                    raise DocumentError(gettext(
+                            'offline_sales.msg_cash_session_chain',
+                            session=session.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, sessions, field_names=None):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Document = pool.get('offline_sales.document')
+        super().on_modification(mode, sessions, field_names=field_names)
+        if mode == 'create' and Configuration.is_branch():
+            Document.capture('cash_session', sessions)
+
+    @classmethod
+    @ModelView.button
+    def open(cls, sessions):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Document = pool.get('offline_sales.document')
+        Point = pool.get('sale.point')
+        closed = [s for s in sessions if s.state == 'closed']
+        if Configuration.is_branch():
+            for session in closed:
+                if session.next_session:
+                    raise DocumentError(gettext(
+                            'offline_sales.msg_cash_session_followed',
+                            session=session.rec_name))
+            Document.withdraw('cash_cut', closed)
+        else:
+            Point.check_side({s.point for s in closed})
+        super().open(sessions)
+
+    @classmethod
+    @ModelView.button
+    def close(cls, sessions):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Document = pool.get('offline_sales.document')
+        opened = [s for s in sessions if s.state == 'open']
+        if not Configuration.is_branch():
+            super().close(sessions)
+            return
+        for session in opened:
+            if sales := {
+                    p.sale for p in session.payments
+                    if p.sale.state == 'open'}:
+                raise DocumentError(gettext(
+                        'offline_sales.msg_cash_session_open_ticket',
+                        session=session.rec_name, count=len(sales)))
+        super().close(sessions)
+        Document.capture('cash_cut', [
+                s for s in cls.browse(opened) if s.state == 'closed'])
+
+    @classmethod
+    @ModelView.button
+    def post(cls, sessions):
+        _check_posting(sessions)
+        for session in sessions:
+            if not session.is_counted():
+                raise DocumentError(gettext(
+                        'offline_sales.msg_cash_session_uncounted',
+                        session=session.rec_name))
+        super().post(sessions)
+
+    @without_check_access
+    def is_counted(self):
+        "Return False while the cut of a branch's session is still to come"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        kinds = {
+            d.kind for d in Document.search([
+                    ('record', '=', str(self)),
+                    ('state', 'in', ['prepared', 'processed', 'voided']),
+                    ])}
+        return 'cash_session' not in kinds or 'cash_cut' in kinds
+
+
+class CashTransfer(metaclass=PoolMeta):
+    __name__ = 'sale.point.cash.transfer'
+
+    @classmethod
+    def default_date(cls):
+        pool = Pool()
+        Branch = pool.get('offline_sales.branch')
+        return Branch.today() or super().default_date()
+
+    @classmethod
+    def check_modification(cls, mode, transfers, values=None, external=False):
+        pool = Pool()
+        Point = pool.get('sale.point')
+        super().check_modification(
+            mode, transfers, values=values, external=external)
+        if mode == 'create':
+            Point.check_side({t.point for t in transfers})
+        elif mode == 'write' and values.get('point'):
+            Point.check_side({Point(values['point'])})
+
+    @classmethod
+    def prepare_posting(cls, transfers):
+        "Make the drafts of the account moves, which post would post"
+        pool = Pool()
+        AccountMove = pool.get('account.move')
+        PaymentMethod = pool.get('sale.point.payment.method')
+        if not transfers:
+            return
+        accounts = {
+            m.company: m.account
+            for m in PaymentMethod.search([('cash', '=', True)])}
+        for transfer in transfers:
+            transfer.move = transfer.get_move(
+                account=accounts.get(transfer.company))
+        AccountMove.save([t.move for t in transfers])
+        cls.save(transfers)
+
+    @classmethod
+    @ModelView.button
+    def post(cls, transfers):
+        _check_posting(transfers)
+        super().post(transfers)
