@@ -154,7 +154,8 @@ TEMPLATES = {template.name: template for template in [
         Template('depends', modules=_info('depends')),
         Template('bare', 'depends', (MODULE,)),
         Template('extras', 'depends', (MODULE, *_info('extras_depend'))),
-        Template('company', 'bare',
+        Template('selling', 'depends', (MODULE, 'sale_price_list')),
+        Template('company', 'selling',
             load='trytond.modules.offline_sales.tests.company:load',
             arguments={
                 'products': 30,

@@ -10,9 +10,10 @@ from sql.functions import Function, Position, Substring, ToChar
 from sql.operators import Concat
 
 from trytond import backend
+from trytond.model import fields
 from trytond.pool import Pool
 from trytond.protocols.wrappers import Response
-from trytond.tools import grouped_slice, reduce_ids
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..routes import procedure
@@ -22,6 +23,8 @@ from .spec import Spec
 
 # Rows of one line of the answer
 CHUNK = 500
+# Ids of one condition
+SLICE = 1000
 MAX_MODELS = 1000
 MAX_COLUMNS = 500
 
@@ -184,7 +187,7 @@ class Source:
         "Yield [id, version] of the rows of the model in the buckets"
         cursor = Transaction().connection.cursor()
         versions = self.versions(model)
-        for sub_buckets in grouped_slice(buckets):
+        for sub_buckets in grouped_slice(buckets, SLICE):
             cursor.execute(*versions.select(
                     versions.id, versions.version,
                     where=(versions.id / width).in_(list(sub_buckets))))
@@ -305,7 +308,7 @@ def _chunks(source, model, ids):
     if ids is None:
         groups = [None]
     else:
-        groups = grouped_slice(ids)
+        groups = grouped_slice(ids, SLICE)
     for group in groups:
         if group is None:
             def condition(table):
@@ -314,7 +317,7 @@ def _chunks(source, model, ids):
             group = list(group)
 
             def condition(table):
-                return reduce_ids(table.id, group)
+                return fields.SQL_OPERATORS['in'](table.id, group)
         cursor = _cursor(model)
         cursor.execute(*source.rows(model, condition))
         while rows := cursor.fetchmany(CHUNK):

@@ -9,14 +9,14 @@ from sql import Literal, Null
 from trytond.i18n import gettext
 from trytond.model import MatchMixin, ModelSingleton, fields
 from trytond.pool import Pool
-from trytond.tools import reduce_ids
 from trytond.transaction import Transaction
 
 from .. import record
 from ..exceptions import CatalogError
 
 TRANSLATION = 'ir.translation'
-NOTHING = -1
+# The domain of a catalog whose rows travel only where others require them
+NOTHING = [['id', '=', -1]]
 
 
 class ModelSpec:
@@ -299,7 +299,8 @@ class Spec:
             return self._where_translation(table)
         condition = self._where_domain(spec, table)
         if spec.pulled:
-            condition |= reduce_ids(table.id, sorted(spec.pulled))
+            condition |= fields.SQL_OPERATORS['in'](
+                table.id, sorted(spec.pulled))
         if self._has_company(spec.Model):
             condition &= (
                 (table.company == self.company) | (table.company == Null))
