@@ -28,6 +28,6 @@ clean:
 
 $(INSTALLED): setup.py pyproject.toml tryton.cfg
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check \
 		--editable '.[demo,test]'
 	@touch $@

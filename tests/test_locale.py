@@ -8,11 +8,15 @@ import polib
 import pytest
 
 from trytond.modules.offline_sales.tests import translations  # isort: skip
+from trytond.modules.offline_sales.tests.tools import (  # isort: skip
+    Database)
+
+pytestmark = pytest.mark.xdist_group('locale')
 
 
-@pytest.fixture
-def exported(make_database):
-    database = make_database('translations', 'extras')
+@pytest.fixture(scope='module')
+def exported():
+    database = Database('translations', 'extras')
     return polib.pofile(database.run(translations.export))
 
 
