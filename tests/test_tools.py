@@ -119,3 +119,16 @@ def test_server_says_why_it_does_not_start(make_server):
     server.configure({'database': {'uri': 'nowhere:///'}})
     with pytest.raises(ProcessError, match="trytond.backend.nowhere"):
         server.start()
+
+
+def test_company(central, branch):
+    cashier = central.facts['users']['esp.lupita']['id']
+    context = {'company': central.facts['id'], 'language': 'es'}
+    with central.transaction(user=cashier, context=context):
+        user, = central.get('res.user').search([('login', '=', 'esp.lupita')])
+        assert user.id == cashier
+        assert [p.code for p in central.get('product.product').search(
+                [], limit=1)]
+    assert branch.facts is None
+    with branch.transaction():
+        assert not branch.get('company.company').search([])
