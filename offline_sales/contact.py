@@ -28,6 +28,7 @@ _DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 _ALIASES = str.maketrans('OILU', '011V')
 _GROUPS = 3
 _GROUP = 4
+_LENGTH = _GROUPS * (_GROUP + 1) - 1
 
 
 def make_code():
@@ -246,6 +247,8 @@ class Contact(ModelSQL, ModelView):
         """
         code = read_code(code)
         refusal = Refusal('wrong_code')
+        if len(code) != _LENGTH:
+            return refusal
         for contact in cls.search([
                     ('pairing_selector', '=', code[:_GROUP]),
                     ('branch.active', '=', True),

@@ -97,10 +97,10 @@ def procedure(
 
 
 def _respond(request, value, status=HTTPStatus.OK, headers=None):
-    data = wire.dumps(value)
     response = Response(
-        data, status, headers=headers, content_type='application/json')
-    if len(data) >= COMPRESSED_FROM:
+        wire.dumps(value), status, headers=headers,
+        content_type='application/json')
+    if response.content_length >= COMPRESSED_FROM:
         _compress(request, response)
     return response
 
@@ -111,8 +111,13 @@ def _compress(request, response):
     if ('gzip' in request.accept_encodings
             and 'Content-Encoding' not in response.headers):
         response.headers['Content-Encoding'] = 'gzip'
-        response.headers.pop('Content-Length', None)
-        response.response = wire.compress(response.iter_encoded())
+        streamed = response.is_streamed
+        chunks = wire.compress(response.iter_encoded())
+        if streamed:
+            response.headers.pop('Content-Length', None)
+            response.response = chunks
+        else:
+            response.set_data(b''.join(chunks))
     return response
 
 
@@ -352,7 +357,7 @@ def pair(request, params):
         raise Failure('insecure', HTTPStatus.FORBIDDEN)
     code, uuid = params.get('code'), params.get('uuid')
     if not (isinstance(code, str) and len(code) <= 100
-            and isinstance(uuid, str) and 16 <= len(uuid) <= 100):
+            and wire.is_name(uuid) and len(uuid) >= 16):
         raise wire.Malformed('pair')
     result = Contact.pair(code, uuid, params)
     if isinstance(result, Refusal):

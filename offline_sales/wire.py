@@ -168,7 +168,8 @@ def _check(test, name):
         raise Malformed(name)
 
 
-def _is_name(value):
+def is_name(value):
+    "Test if the value is a short text that can be kept and shown"
     return _is(value, str) and 0 < len(value) <= 100 and value.isprintable()
 
 
@@ -189,7 +190,7 @@ def parse_heartbeat(value):
             if type_ is int:
                 _check(0 <= item < 2 ** 31, name)
             elif type_ is str:
-                _check(_is_name(item), name)
+                _check(is_name(item), name)
             else:
                 item = item.replace(microsecond=0)
         heartbeat[name] = item
@@ -218,7 +219,7 @@ class Envelope:
         """
         _check(isinstance(value, dict), 'envelope')
         _check(_is(value.get('protocol'), int), 'protocol')
-        _check(_is_name(value.get('series')), 'series')
+        _check(is_name(value.get('series')), 'series')
         params = value.get('params', {})
         _check(isinstance(params, dict), 'params')
         common = {
@@ -229,7 +230,7 @@ class Envelope:
         if not key:
             return cls(**common)
         for name in ['branch', 'uuid', 'request']:
-            _check(_is_name(value.get(name)), name)
+            _check(is_name(value.get(name)), name)
             common[name] = value[name]
         _check(_is_counter(value.get('counter')), 'counter')
         time = value.get('time')
@@ -250,7 +251,7 @@ class Envelope:
             counter, request = item
             _check(
                 _is_counter(counter) and counter < value['counter']
-                and _is_name(request),
+                and is_name(request),
                 'recent')
             parsed[counter] = request
         return parsed
