@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from trytond.model import Exclude
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -21,6 +22,9 @@ from .tables import create, create_by_key, has, read
 
 NAME = "Abarrotes La Esperanza, S.A. de C.V."
 TIMEZONE = 'America/Mexico_City'
+SINGLETONS = {
+    'account.configuration', 'party.configuration',
+    'product.configuration', 'sale.configuration'}
 
 
 @dataclass
@@ -76,7 +80,7 @@ def load(products=1000, customers=500, seed=1910, passwords=None, today=None):
     if today is None:
         today = dt.datetime.now(ZoneInfo(TIMEZONE)).date()
     company = Company(random.Random(seed), today)
-    _lock_singletons()
+    _lock()
     with Transaction().set_context(language='es'):
         _create_country(company)
         _create_company(company)
@@ -94,19 +98,20 @@ def load(products=1000, customers=500, seed=1910, passwords=None, today=None):
     return company
 
 
-def _lock_singletons():
-    """Take now the locks that the first record of each singleton asks for
+def _lock():
+    """Take now the locks that the creation of records will ask for
 
     Else each of them would have the caller start the transaction again.
     """
-    pool = Pool()
     transaction = Transaction()
-    for name in [
-            'account.configuration', 'party.configuration',
-            'product.configuration', 'sale.configuration']:
-        table = pool.get(name)._table
-        transaction.database.lock(transaction.connection, table)
-        transaction._locked_tables.add(table)
+    database, connection = transaction.database, transaction.connection
+    for name, Model in Pool().iterobject():
+        if name in SINGLETONS or any(
+                not database.has_constraint(sql)
+                for _, sql, _ in getattr(Model, '_sql_constraints', [])
+                if isinstance(sql, Exclude)):
+            database.lock(connection, Model._table)
+            transaction._locked_tables.add(Model._table)
 
 
 def _create_country(company):
