@@ -23,11 +23,16 @@ class Obtain(Wizard):
 
     def transition_obtain(self):
         Update = Pool().get('offline_sales.update')
-        self.result.update = Update.obtain()
+        obtained = Update.obtain()
+        self.result.rows = obtained.rows
+        self.result.deleted = obtained.deleted
         return 'result'
 
     def default_result(self, fields):
-        return {'update': self.result.update.id}
+        return {
+            'rows': self.result.rows,
+            'deleted': self.result.deleted,
+            }
 
 
 class ObtainStart(ModelView):
@@ -38,16 +43,5 @@ class ObtainStart(ModelView):
 class ObtainResult(ModelView):
     "Obtain Catalogs from the Server"
     __name__ = 'offline_sales.catalog.obtain.result'
-    update = fields.Many2One(
-        'offline_sales.update', "Update", readonly=True)
-    rows = fields.Function(fields.Integer("Rows"), 'on_change_with_rows')
-    deleted = fields.Function(
-        fields.Integer("Deleted"), 'on_change_with_deleted')
-
-    @fields.depends('update')
-    def on_change_with_rows(self, name=None):
-        return self.update.rows if self.update else None
-
-    @fields.depends('update')
-    def on_change_with_deleted(self, name=None):
-        return self.update.deleted if self.update else None
+    rows = fields.Integer("Rows Received", readonly=True)
+    deleted = fields.Integer("Rows Deleted", readonly=True)

@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 import datetime as dt
 import logging
+from typing import NamedTuple
 
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
@@ -14,6 +15,13 @@ from .refresh import Refresh
 logger = logging.getLogger(__name__)
 # Rows between two notes of the progress
 PROGRESS = 5000
+
+
+class Obtained(NamedTuple):
+    "The id of an update, and the numbers of rows received and deleted"
+    update: int
+    rows: int
+    deleted: int
 
 
 class Update(ModelSQL, ModelView):
@@ -58,8 +66,7 @@ class Update(ModelSQL, ModelView):
 
     @classmethod
     def obtain(cls):
-        """Obtain the catalogs from the central, and return the id of the
-        update
+        """Obtain the catalogs from the central, and return what was obtained
 
         Nothing may have been written in the current transaction: what is
         written here is so in transactions of its own.
@@ -80,7 +87,7 @@ class Update(ModelSQL, ModelView):
             cls._end(update, 'failed', refresh, type(error).__name__)
             raise
         cls._end(update, 'done', refresh)
-        return update
+        return Obtained(update, refresh.rows, refresh.deleted)
 
     @classmethod
     def _begin(cls):
