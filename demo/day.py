@@ -5,6 +5,7 @@
 The figures are reckoned here from the list of what was sold alone, by the
 rates of the taxes, with nothing of Tryton.
 """
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def _pay(ticket, number, rng):
     rest = ticket.total - ticket.card
     if rest:
         bill = rng.choice(BILLS)
-        ticket.tendered = -(-rest // bill) * bill
+        ticket.tendered = math.ceil(rest / bill) * bill
     return ticket
 
 
@@ -163,5 +164,6 @@ def sell(config, ticket):
             payment.execute('pay')
     sale.reload()
     if sale.state != 'done':
-        raise ValueError(f"the ticket is {sale.state}")
+        raise ValueError(
+            f"the ticket is {sale.state}, to pay {sale.amount_to_pay}")
     return sale.number
