@@ -96,6 +96,17 @@ def create_branches(company):
                                     }])],
                     }])
         branch.id = record.id
+    _add_responsible(company)
+
+
+def _add_responsible(company):
+    "Let the managers tend the branches; cashiers get their group there"
+    create('res.user-res.group', [{
+                'user': company.users[row['login']].id,
+                'group': xml_id(
+                    'offline_sales.group_offline_sales_responsible'),
+                }
+            for row in read('users') if row['role'] == 'manager'])
 
 
 def _create_payment_methods(company):

@@ -129,6 +129,15 @@ def test_company_users_log_in(central):
             assert User._login_password(row['login'], {'password': PASSWORD})
 
 
+def test_company_manager_is_responsible(central, facts):
+    with central.transaction():
+        pool = Pool()
+        group = pool.get('ir.model.data').get_id(
+            'offline_sales', 'group_offline_sales_responsible')
+        users = pool.get('res.group')(group).users
+        assert facts['users']['gerencia']['id'] in map(int, users)
+
+
 def test_company_stock(central, facts):
     "Each branch has of all goods that are sold, at their cost"
     goods = {
