@@ -26,7 +26,7 @@ import socket
 import ssl
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -215,7 +215,7 @@ class Client:
         """
         def once():
             with self._send(procedure, params, timeout) as response:
-                answer = self._parse(b''.join(
+                answer = _load(b''.join(
                         self._receive(response, max_size)))
                 if 'result' not in answer:
                     raise self._error(exceptions.NotTryton)
@@ -236,18 +236,9 @@ class Client:
             with self._send(procedure, params, timeout) as response:
                 yield self._receive(response, max_size)
 
-        def begin():
-            manager = once()
-            return manager, manager.__enter__()
-
-        manager, chunks = self._persist(begin, attempts)
-        try:
-            yield chunks
-        except BaseException as error:
-            if not manager.__exit__(type(error), error, error.__traceback__):
-                raise
-        else:
-            manager.__exit__(None, None, None)
+        with ExitStack() as stack:
+            yield self._persist(
+                lambda: stack.enter_context(once()), attempts)
 
     def probe(self):
         """Return if there is a central at the address, without a key
@@ -269,6 +260,9 @@ class Client:
             times['sent'] = wire.utcnow()
             result = self.call('hello', attempts=1)
             times['received'] = wire.utcnow()
+            if not (isinstance(result, dict)
+                    and isinstance(result.get('time'), dt.datetime)):
+                raise self._error(exceptions.NotTryton)
             return result
         result = self._persist(ask, attempts)
         result['clock_offset'] = wire.clock_offset(
@@ -364,7 +358,7 @@ class Client:
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError,
-                OSError, UnicodeError) as error:
+                OSError, ValueError) as error:
             # Not as the cause: the error may hold the header with the key
             Error, variables = _diagnose(error)
             raise self._error(Error, **variables) from None
@@ -383,7 +377,7 @@ class Client:
             return
         seconds = _retry_after(response)
         if kind == 'application/json':
-            answer = self._parse(b''.join(self._receive(response, 64 * 1024)))
+            answer = _load(b''.join(self._receive(response, 64 * 1024)))
             error = answer.get('error')
             if isinstance(error, dict) and isinstance(error.get('code'), str):
                 self._fail(error, status, seconds)
@@ -400,15 +394,6 @@ class Client:
         if seconds is not None:
             variables['seconds'] = seconds
         raise self._error(_get_error(error['code'], status), **variables)
-
-    def _parse(self, data):
-        try:
-            answer = wire.loads(data)
-        except wire.Malformed:
-            answer = None
-        if not isinstance(answer, dict):
-            raise self._error(exceptions.NotTryton)
-        return answer
 
     def _receive(self, response, max_size):
         "Yield the body of the response, inflated"
@@ -457,6 +442,15 @@ def _lock_path():
     if not os.access(directory, os.W_OK):
         directory = Path(tempfile.gettempdir())
     return directory / name
+
+
+def _load(data):
+    "Return the object of the answer, an empty one if it is something else"
+    try:
+        answer = wire.loads(data)
+    except wire.Malformed:
+        answer = None
+    return answer if isinstance(answer, dict) else {}
 
 
 def _show(value):

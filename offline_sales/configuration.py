@@ -15,6 +15,7 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from . import wire
 from .client import Client
 from .exceptions import CentralError, NotTryton, PairingRefused
 
@@ -198,10 +199,9 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
                     'language': IrConfiguration.get_language(),
                     'price_decimal': price_decimal,
                     }, attempts=1)
-            names = ['branch', 'name', 'company', 'central', 'key',
-                'token_key']
-            if (not isinstance(answer, dict)
-                    or not all(isinstance(answer.get(n), str) for n in names)):
+            if not (isinstance(answer, dict) and all(
+                        wire.is_name(answer.get(name)) for name in [
+                            'branch', 'central', 'key', 'token_key'])):
                 raise NotTryton(url=client.url)
             cls._become_branch({
                     'url': client.url,
@@ -210,8 +210,8 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
                     'uuid': uuid,
                     'central_uuid': answer['central'],
                     'branch_code': answer['branch'],
-                    'branch_name': answer['name'],
-                    'company_name': answer['company'],
+                    'branch_name': answer.get('name'),
+                    'company_name': answer.get('company'),
                     }, {
                     'key': answer['key'],
                     'token': answer['token_key'],

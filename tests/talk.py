@@ -102,7 +102,8 @@ class Caller:
             'protocol': 1, 'series': '8.0', 'branch': self.branch,
             'uuid': self.uuid, 'counter': self.counter,
             'request': f'{id(self)}-{self.counter}',
-            'recent': self.recent[-wire.RECENT:], 'params': {} if params is None else params,
+            'recent': self.recent[-wire.RECENT:],
+            'params': {} if params is None else params,
             **changes}
         self.recent.append([envelope['counter'], envelope['request']])
         return envelope

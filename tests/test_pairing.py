@@ -28,6 +28,10 @@ def pair(url, database, code, allow_http=False):
         url, database, code, allow_http)
 
 
+def mistype(code):
+    return code[:-1] + ('0' if code[-1] != '0' else '1')
+
+
 def state(database):
     "Return what pairing could have changed"
     with database.transaction():
@@ -152,7 +156,7 @@ def test_code_is_replaced_by_the_next(office, refuses):
     former = office.code()
     code = office.code()
     refuses(exceptions.WrongCode, former)
-    refuses(exceptions.WrongCode, code[:-1] + ('0' if code[-1] != '0' else '1'))
+    refuses(exceptions.WrongCode, mistype(code))
 
 
 def test_code_is_generated_at_the_central_only(branch):
@@ -193,9 +197,8 @@ def test_code_expired(office, refuses):
 
 def test_code_burnt_by_five_tries(office, refuses, branch):
     code = office.code()
-    wrong = code[:-1] + ('0' if code[-1] != '0' else '1')
     for _ in range(5):
-        refuses(exceptions.WrongCode, wrong)
+        refuses(exceptions.WrongCode, mistype(code))
     refuses(exceptions.BurntCode, code)
     with office.contact() as contact:
         assert contact.state == 'new'
