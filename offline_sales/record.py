@@ -44,8 +44,7 @@ def tree_columns(Model):
     names = set()
     for field in Model._fields.values():
         if field._type == 'many2one':
-            names.update(
-                getattr(field, name, None) for name in ['left', 'right', 'path'])
+            names.update([field.left, field.right, field.path])
     return names - {None}
 
 
@@ -70,8 +69,9 @@ def stored_columns(Model):
             kind, target = 'many2one', field.get_target().__name__
         elif field._type == 'reference':
             kind = 'reference'
-        columns.append(Column(
-                name, kind, field._sql_type.partition('(')[0], target, bool(field.required)))
+        sql_type, _, _ = field._sql_type.partition('(')
+        columns.append(
+            Column(name, kind, sql_type, target, bool(field.required)))
     return tuple(columns)
 
 

@@ -42,9 +42,10 @@ class User(metaclass=PoolMeta):
         allowed = {u.id for u in branch.users} if branch else set()
         inside = [u for u in users if u.id in allowed and u.active]
         outside = [u for u in users if u not in inside]
-        for users, groups in [(inside, groups), (outside, [])]:
-            if users:
-                cls.write(users, {'groups': _replace(users, groups)})
+        if inside:
+            cls.write(inside, {'groups': _replace(inside, groups)})
+        if outside:
+            cls.write(outside, {'groups': _replace(outside, [])})
         Session.clear([u.id for u in outside])
 
 

@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
-from trytond import backend, config
+from trytond import backend, config, tools
 
+from trytond.modules.offline_sales.tests.process import (  # isort: skip
+    FOREIGN)
 from trytond.modules.offline_sales.tests.store import (  # isort: skip
     Cluster, ClusterMissing, SQLite)
 from trytond.modules.offline_sales.tests.template import (  # isort: skip
@@ -24,6 +27,9 @@ if backend.name != 'sqlite':
         "TRYTOND_CONFIG and TRYTOND_DATABASE_URI.", returncode=4)
 
 os.environ['DB_CACHE'] = str(module_cache())
+# trytond finds there the modules that only the tests know
+sys.path.append(str(FOREIGN))
+tools.entry_points.cache_clear()
 
 from trytond.tests import test_tryton
 
@@ -109,6 +115,12 @@ def branch():
 def shop(web, tmp_path_factory):
     "A branch that is paired with its central and has the catalogs"
     return Shop(web, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def foreign_shop(web, tmp_path_factory):
+    "The same where a module that nobody here knows is activated"
+    return Shop(web, tmp_path_factory.getbasetemp(), template='foreign')
 
 
 @pytest.fixture(scope='session')

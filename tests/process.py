@@ -18,12 +18,15 @@ from trytond.modules import offline_sales
 
 from .snippet import dump, load
 
-__all__ = ['PACKAGE', 'PASSWORD', 'ProcessError', 'Server', 'free_port']
+__all__ = [
+    'FOREIGN', 'PACKAGE', 'PASSWORD', 'ProcessError', 'Server', 'free_port']
 
 PASSWORD = 'only-for-tests'
 BIN = Path(sys.executable).parent
 PACKAGE = offline_sales.__name__
 FOLDER = Path(offline_sales.__file__).parent.name
+# Where the modules are that only the tests know
+FOREIGN = Path(__file__).parent / 'modules'
 
 
 class ProcessError(Exception):
@@ -83,6 +86,7 @@ class Server:
             name: value for name, value in os.environ.items()
             if not name.startswith(('TRYTOND_', 'DB_'))}
         environment['TRYTOND_CONFIG'] = str(self.configuration)
+        environment['PYTHONPATH'] = str(FOREIGN)
         return environment
 
     @property

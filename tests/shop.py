@@ -3,7 +3,7 @@
 "A central and a branch of it, paired and with the catalogs, in this process"
 from contextlib import contextmanager
 
-from trytond.modules.offline_sales.tests.tools import TEMPLATES, Database
+from trytond.modules.offline_sales.tests.tools import Database
 
 __all__ = ['Shop', 'pair']
 
@@ -27,6 +27,7 @@ class Shop:
 
     facts is what the loader of the company returned.
     """
+    BARE = {'company': 'selling', 'foreign': 'foreign-bare'}
     _saved = {}
 
     def __init__(self, web, directory, code='ESP', template='company'):
@@ -35,7 +36,7 @@ class Shop:
         key = code, template
         if key not in self._saved:
             self.central = Database('central', template)
-            self.branch = Database('branch', TEMPLATES[template].base)
+            self.branch = Database('branch', self.BARE[template])
             self._pair()
             self.obtain()
             self._saved[key] = [

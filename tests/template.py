@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from trytond.modules import get_module_info, offline_sales
 
-from .process import Server
+from .process import FOREIGN, Server
 from .snippet import dump, load
 
 __all__ = ['MODULE', 'ROOT', 'TEMPLATES', 'Template', 'module_cache']
@@ -164,4 +164,8 @@ TEMPLATES = {template.name: template for template in [
                     ZoneInfo('America/Mexico_City')).date(),
                 },
             sources=(ROOT / 'demo',)),
+        Template('foreign', 'company', ('offline_sales_foreign',),
+            sources=(FOREIGN,)),
+        Template('foreign-bare', 'selling', ('offline_sales_foreign',),
+            sources=(FOREIGN,)),
         ]}

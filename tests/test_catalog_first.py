@@ -6,7 +6,6 @@ import logging
 import pytest
 
 from trytond.admin import validate
-from trytond.transaction import Transaction
 
 
 def read(database, model, name='code', domain=()):

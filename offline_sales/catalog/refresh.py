@@ -147,7 +147,7 @@ class Refresh:
                 })['versions']
         for name, theirs in versions.items():
             changed, vanished = digest.compare(
-                ours[name], {id_: version for id_, version in theirs})
+                ours[name], dict(theirs))
             staging.vanish(name, vanished)
             if changed:
                 asked[name] = sorted(changed)
@@ -157,8 +157,7 @@ class Refresh:
         if not asked:
             staging.commit()
             return
-        received = 0
-        end = None
+        received, name, end = 0, None, None
         with self.client.stream('rows', {
                     'schema': self.schema,
                     'models': asked,
@@ -186,17 +185,16 @@ class Refresh:
             yield from map(json.loads, lines)
 
     def _apply(self, staging):
-        for _ in range(ATTEMPTS):
+        for left in reversed(range(ATTEMPTS)):
             try:
                 self.deleted = self._attempt(staging)
+                break
             except MissingRows as missing:
+                if not left:
+                    raise IncompleteAnswer() from missing
                 self._receive(staging, {
                         name: sorted(ids)
                         for name, ids in missing.ids.items()})
-            else:
-                break
-        else:
-            raise missing
         # The marks that tell other processes to clear their caches are made
         # before the data is there to be read: once more, after
         with Transaction().new_transaction() as transaction:

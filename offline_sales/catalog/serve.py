@@ -120,8 +120,9 @@ class Source:
                 self.expression(model, column, table)
                 for column in spec.columns if column.name not in spec.initial])
 
-    def rows(self, model, condition):
-        """Return the query of the rows of the model as they travel
+    def rows(self, model, ids=None):
+        """Return the query of the rows of the model as they travel, all of
+        them or those of the ids
 
         (id, version, key, columns in their order); key is what the branch may
         know the record by: 'module.fs_id' of a record made from XML, the
@@ -140,6 +141,9 @@ class Source:
             ).join(
             link, 'LEFT',
             condition=(link.model == model) & (link.local == table.id))
+        where = self.spec.where(model, table)
+        if ids is not None:
+            where &= fields.SQL_OPERATORS['in'](table.id, ids)
         return source.select(
             table.id, self._version(model, table),
             Coalesce(
@@ -147,7 +151,7 @@ class Source:
             *[
                 self.expression(model, column, table)
                 for column in spec.columns],
-            where=self.spec.where(model, table) & condition(table),
+            where=where,
             order_by=[table.id])
 
     def describe(self, model):
@@ -200,7 +204,7 @@ def _schema(params):
     schema = params.get('schema')
     if not isinstance(schema, dict) or len(schema) > MAX_MODELS:
         raise Malformed('schema')
-    for model, columns in schema.items():
+    for columns in schema.values():
         if (not isinstance(columns, list)
                 or len(columns) > MAX_COLUMNS
                 or not all(isinstance(c, str) for c in columns)):
@@ -305,27 +309,17 @@ def _stream(database, user, context, branch, schema, models):
 
 
 def _chunks(source, model, ids):
-    if ids is None:
-        groups = [None]
-    else:
-        groups = grouped_slice(ids, SLICE)
+    groups = [None] if ids is None else grouped_slice(ids, SLICE)
     for group in groups:
-        if group is None:
-            def condition(table):
-                return Literal(True)
-        else:
-            group = list(group)
-
-            def condition(table):
-                return fields.SQL_OPERATORS['in'](table.id, group)
-        cursor = _cursor(model)
-        cursor.execute(*source.rows(model, condition))
+        cursor = _cursor()
+        cursor.execute(*source.rows(
+                model, list(group) if group is not None else None))
         while rows := cursor.fetchmany(CHUNK):
             yield rows
         cursor.close()
 
 
-def _cursor(model):
+def _cursor():
     "Return a cursor that does not hold the whole result in memory"
     connection = Transaction().connection
     if backend.name == 'postgresql':
