@@ -154,14 +154,20 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
     def get_heartbeat(cls):
         "Return what the branch tells of itself with each request"
         pool = Pool()
+        Document = pool.get('offline_sales.document')
         Update = pool.get('offline_sales.update')
         heartbeat = {
             'version': get_module_info('offline_sales')['version'],
             }
-        updates = Update.search([
-                ('state', '=', 'done'),
-                ], order=[('end', 'DESC')], limit=1)
-        for update in updates:
+        for state in ['pending', 'rejected']:
+            heartbeat[state] = Document.search(
+                [('state', '=', state)], count=True)
+        for document in Document.search(
+                [('state', '=', 'pending')],
+                order=[('moment', 'ASC')], limit=1):
+            heartbeat['oldest_pending'] = document.moment
+        for update in Update.search(
+                [('state', '=', 'done')], order=[('end', 'DESC')], limit=1):
             heartbeat['last_refresh'] = update.end
         return heartbeat
 

@@ -1,6 +1,9 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+from trytond import config
 from trytond.model import ModelSQL, fields
+
+from . import cipher
 
 
 class Credential(ModelSQL):
@@ -26,10 +29,15 @@ class Credential(ModelSQL):
                 ], limit=1)
 
     @classmethod
+    def _fernet_keys(cls):
+        return cipher.split_keys(
+            config.get('offline_sales', 'fernet_key', default=''))
+
+    @classmethod
     def get(cls, name, branch=None):
         "Return the secret of that name, None if there is none"
         for credential in cls._find(name, branch):
-            return credential.value
+            return cipher.reveal(credential.value, cls._fernet_keys())
 
     @classmethod
     def set(cls, name, value, branch=None):
@@ -37,7 +45,9 @@ class Credential(ModelSQL):
         credentials = cls._find(name, branch)
         if value is None:
             cls.delete(credentials)
-        elif credentials:
+            return
+        value = cipher.protect(value, cls._fernet_keys())
+        if credentials:
             cls.write(credentials, {'value': value})
         else:
             cls.create([{

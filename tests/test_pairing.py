@@ -7,6 +7,7 @@ import threading
 import pytest
 from werkzeug.test import Client as Visitor
 
+from trytond import config
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -118,13 +119,18 @@ def test_pair_code_as_it_is_typed(office, branch):
 def test_pair_by_wizard(office, branch):
     with office.database.transaction():
         Branch = Pool().get('offline_sales.branch')
+        User = Pool().get('res.user')
         Wizard = Pool().get('offline_sales.branch.pairing', type='wizard')
+        company = Branch(office.branches['N']).company
+        User.write([User(1)], {
+                'companies': [('add', [company.id])],
+                'company': company.id,
+                })
         session, start, _ = Wizard.create()
         with Transaction().set_context(
                 active_model='offline_sales.branch',
                 active_id=office.branches['N'],
-                active_ids=[office.branches['N']],
-                action_id=None):
+                active_ids=[office.branches['N']]):
             shown = Wizard.execute(session, {}, start)['view']['defaults']
         assert Branch(shown['branch']).code == 'N'
         assert shown['expire'] > wire.utcnow()
@@ -152,6 +158,30 @@ def test_code_is_kept_as_hash(office):
     assert code[5:] not in dump
 
 
+@pytest.fixture
+def fernet():
+    "A Fernet key of the servers"
+    from cryptography.fernet import Fernet
+    if not config.has_section('offline_sales'):
+        config.add_section('offline_sales')
+    config.set('offline_sales', 'fernet_key', Fernet.generate_key().decode())
+    yield
+    config.set('offline_sales', 'fernet_key', '')
+
+
+def test_secrets_are_protected_at_rest(fernet, office, branch):
+    branch.run(pair, office.web.url, 'central', office.code())
+    token = get_credential(branch, 'token')
+    assert token == get_credential(
+        office.database, 'token', office.branches['N'])
+    key = get_credential(branch, 'key')
+    for database in [office.database, branch]:
+        with database.transaction():
+            dump = '\n'.join(Transaction().connection.iterdump())
+        assert token not in dump and key not in dump
+    assert hello(branch)
+
+
 def test_code_is_replaced_by_the_next(office, refuses):
     former = office.code()
     code = office.code()
@@ -160,16 +190,18 @@ def test_code_is_replaced_by_the_next(office, refuses):
 
 
 def test_code_is_generated_at_the_central_only(branch):
-    with branch.transaction():
+    def generate():
         Configuration = Pool().get('offline_sales.configuration')
+        Wizard = Pool().get('offline_sales.branch.pairing', type='wizard')
         ids = make_branches()
         Configuration.write([Configuration(1)], {'role': 'branch'})
-        Wizard = Pool().get('offline_sales.branch.pairing', type='wizard')
         session, start, _ = Wizard.create()
         with Transaction().set_context(
                 active_model='offline_sales.branch', active_id=ids['N'],
-                active_ids=[ids['N']]), pytest.raises(AccessError):
+                active_ids=[ids['N']]):
             Wizard.execute(session, {}, start)
+    with pytest.raises(AccessError, match="at the central"):
+        branch.run(generate, user=0)
 
 
 @pytest.mark.parametrize('code', [
@@ -351,6 +383,25 @@ def test_pair_of_two_at_once(office):
     for thread in threads:
         thread.join()
     assert sorted(a.status_code for a in answers) == [200] + [403] * 4
+
+
+def test_heartbeat_of_what_is_pending(office, branch):
+    branch.run(pair, office.web.url, 'central', office.code())
+    moment = dt.datetime(2026, 3, 1, 12, 0)
+
+    def add():
+        cursor = Transaction().connection.cursor()
+        for n, state in enumerate(['pending', 'pending', 'rejected', 'sent']):
+            cursor.execute(
+                'INSERT INTO offline_sales_document '
+                '(uuid, kind, payload, sha256, state, moment, branch) '
+                "VALUES (?, 'ticket', '', '', ?, ?, 1)",
+                [str(n), state, moment + dt.timedelta(hours=n)])
+    branch.run(add)
+    hello(branch)
+    with office.contact() as contact:
+        assert (contact.pending, contact.rejected) == (2, 1)
+        assert contact.oldest_pending == moment
 
 
 def test_restored_branch(office, branch, tmp_path):
