@@ -45,13 +45,19 @@ def make_code(branch):
 
 
 class Office:
-    "The central"
+    "The central; its first one is copied for the next"
+    _saved = None
 
     def __init__(self, make_database, web):
         _buckets.clear()
-        self.database = make_database('central', 'bare')
         self.web = web
-        self.branches = self.database.run(make_branches)
+        if not Office._saved:
+            database = make_database('central', 'bare')
+            branches = database.run(make_branches)
+            file = database.save(database.file.with_suffix('.office'))
+            Office._saved = file, branches
+        file, self.branches = Office._saved
+        self.database = make_database('central', file)
 
     @property
     def url(self):

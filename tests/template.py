@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -32,7 +33,8 @@ ROOT = Path(offline_sales.__file__).parent
 CACHE = Path(
     os.environ.get('OFFLINE_SALES_TEST_CACHE') or ROOT / '.cache' / 'tests')
 KEPT = 4
-APART = {'tests', 'demo', 'benchmarks', 'doc', 'build', 'dist'}
+APART = frozenset({
+        'tests', 'demo', 'benchmarks', 'doc', 'build', 'dist'})
 
 
 def _sources(folder):
@@ -43,6 +45,7 @@ def _sources(folder):
                 yield path, parts
 
 
+@cache
 def fingerprint(folder=ROOT, apart=APART):
     "A hash of the sources below a folder but for the sub-folders set apart"
     digest = hashlib.sha256()
@@ -53,6 +56,7 @@ def fingerprint(folder=ROOT, apart=APART):
     return digest.hexdigest()
 
 
+@cache
 def _versions():
     return sorted({
             f'{d.name}={d.version}' for d in distributions()
