@@ -62,6 +62,12 @@ class Sale(metaclass=PoolMeta):
     __name__ = 'sale.point.sale'
 
     @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        # The draft of a prepared sale is part of it
+        cls.move.ondelete = 'RESTRICT'
+
+    @classmethod
     def default_date(cls):
         pool = Pool()
         Branch = pool.get('offline_sales.branch')

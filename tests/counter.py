@@ -6,7 +6,11 @@ from decimal import Decimal
 
 from trytond.transaction import Transaction
 
-__all__ = ['Counter', 'balances', 'figures', 'stock']
+from trytond.modules.offline_sales.offline_sales import (  # isort: skip
+    wire)
+
+__all__ = [
+    'Counter', 'balances', 'contents', 'documents', 'figures', 'send', 'stock']
 
 
 class Counter:
@@ -224,3 +228,51 @@ def stock(database, location):
                 p.code: p.quantity for p in Product.search([])
                 if p.quantity}
     return database.run(read)
+
+
+def documents(database, *domain):
+    "Return the documents as dictionaries, in the order of their capture"
+    def read():
+        Document = database.get('offline_sales.document')
+        found = Document.search(list(domain), order=[('id', 'ASC')])
+        return [{
+                'id': d.id,
+                'uuid': d.uuid,
+                'kind': d.kind,
+                'state': d.state,
+                'number': d.number,
+                'date': d.date,
+                'moment': d.moment,
+                'user': d.user.login if d.user else None,
+                'point': d.point.id if d.point else None,
+                'total': d.total,
+                'tax': d.tax,
+                'record': str(d.record) if d.record else None,
+                'amounts': [
+                    (a.type, a.method.name if a.method else a.tax.name,
+                        a.amount) for a in d.amounts],
+                'sha256': d.sha256,
+                'payload': d.payload,
+                'reason': d.reason_code,
+                'text': d.reason,
+                } for d in found]
+    return database.run(read)
+
+
+def contents(document):
+    return wire.loads(document['payload'].encode())
+
+
+def send(shop, wait=60):
+    "Send as the wizard does and return what it says"
+    Send = shop.branch.get('offline_sales.document.send', type='wizard')
+
+    def click():
+        session_id, start, end = Send.create()
+        answer = Send.execute(session_id, {}, start)
+        return answer['view']['defaults']['message']
+    Send.WAIT, kept = wait, Send.WAIT
+    try:
+        return shop.branch.run(click, context={'language': 'en'})
+    finally:
+        Send.WAIT = kept

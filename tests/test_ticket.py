@@ -12,45 +12,12 @@ from trytond.exceptions import UserError
 from trytond.modules.offline_sales.offline_sales import wire
 from trytond.modules.offline_sales.offline_sales.document import durability
 
-from .counter import Counter
+from .counter import Counter, contents, documents
 
 
 @pytest.fixture
 def counter(shop):
     return Counter(shop.branch)
-
-
-def documents(database, *domain):
-    "Return the documents as dictionaries, in the order of their capture"
-    def read():
-        Document = database.get('offline_sales.document')
-        found = Document.search(list(domain), order=[('id', 'ASC')])
-        return [{
-                'id': d.id,
-                'uuid': d.uuid,
-                'kind': d.kind,
-                'state': d.state,
-                'number': d.number,
-                'date': d.date,
-                'moment': d.moment,
-                'user': d.user.login if d.user else None,
-                'point': d.point.id if d.point else None,
-                'total': d.total,
-                'tax': d.tax,
-                'record': str(d.record) if d.record else None,
-                'amounts': [
-                    (a.type, a.method.name if a.method else a.tax.name,
-                        a.amount) for a in d.amounts],
-                'sha256': d.sha256,
-                'payload': d.payload,
-                'reason': d.reason_code,
-                'text': d.reason,
-                } for d in found]
-    return database.run(read)
-
-
-def contents(document):
-    return wire.loads(document['payload'].encode())
 
 
 def test_ticket_is_captured(shop, counter):

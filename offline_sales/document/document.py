@@ -240,9 +240,19 @@ class Document(ModelSQL, ModelView):
             locked.extend(id_ for id_, in cursor)
         return sorted(locked)
 
+    @classmethod
+    def read_contents(cls, uuid, kind, payload):
+        "Return the values of the payload of a document, raise Unreadable"
+        adapter = cls.get_adapters().get(kind)
+        if not adapter:
+            raise payload_.Unreadable(kind[:50])
+        contents = payload_.load(payload, uuid, kind)
+        adapter.check_totals(contents['totals'])
+        return contents
+
     def get_contents(self):
         "Return the values of the payload, raise Unreadable"
-        return payload_.load(self.payload, self.uuid, self.kind)
+        return self.read_contents(self.uuid, self.kind, self.payload)
 
     def set_reason(self, rejection):
         "Say why the document does not go on, None if it does"

@@ -182,7 +182,8 @@ class Document(metaclass=PoolMeta):
         read = {}
         for entry in entries:
             try:
-                read[entry['uuid']] = cls._read(entry)
+                read[entry['uuid']] = cls.read_contents(
+                    entry['uuid'], entry['kind'], entry['payload'])
             except payload_.Unreadable as exception:
                 read[entry['uuid']] = Rejection(
                     'unreadable', what=str(exception)[:100])
@@ -200,16 +201,6 @@ class Document(metaclass=PoolMeta):
                 'received': now,
                 **headers.get_values(read[entry['uuid']]),
                 } for entry in entries]
-
-    @classmethod
-    def _read(cls, entry):
-        adapter = cls.get_adapters().get(entry['kind'])
-        if not adapter:
-            raise payload_.Unreadable(entry['kind'][:50])
-        contents = payload_.load(
-            entry['payload'], entry['uuid'], entry['kind'])
-        adapter.check_totals(contents['totals'])
-        return contents
 
     @classmethod
     @without_check_access

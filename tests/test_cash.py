@@ -1,0 +1,333 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"Cash sessions: the branch's own, from the first ticket to the cut"
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from trytond.exceptions import UserError
+
+from .counter import Counter, balances, contents, documents, send
+
+
+@pytest.fixture
+def counter(shop):
+    return Counter(shop.branch)
+
+
+@pytest.fixture
+def central(shop):
+    return Counter(shop.central, kind='offline')
+
+
+def kinds(database):
+    return [d['kind'] for d in documents(database)]
+
+
+def states(database, kind):
+    return [d['state'] for d in documents(database, ('kind', '=', kind))]
+
+
+def sessions(counter):
+    "Return the sessions of the point, from the first on"
+    def read():
+        Session = counter.get('sale.point.cash.session')
+        found, = Session.search([
+                ('point', '=', counter.point),
+                ('previous_session', '=', None)]) or [None]
+        chain = []
+        while found:
+            chain.append({
+                    'state': found.state,
+                    'start': found.start_amount,
+                    'balance': found.balance,
+                    'end': found.end_amount,
+                    'transfers': [
+                        (t.type.name, t.amount, t.date, t.state,
+                            t.move.state if t.move else None)
+                        for t in found.transfers],
+                    'tickets': sorted({p.sale.number for p in found.payments}),
+                    })
+            found = found.next_session
+        return chain
+    return counter.database.run(read)
+
+
+def press(counter, model, name, records=None):
+    def click():
+        Model = counter.get(model)
+        chosen = Model.search([
+                ('point', '=', counter.point)], order=[('id', 'ASC')])
+        if records is not None:
+            chosen = [chosen[i] for i in records]
+        getattr(Model, name)(chosen)
+    return counter.database.run(click, context={'company': counter.company})
+
+
+def test_session_is_captured_before_its_first_ticket(shop, counter):
+    counter.sell([(counter.codes(1)[0], 1)])
+    assert kinds(shop.branch) == ['cash_session', 'ticket']
+    session, _ = documents(shop.branch)
+    assert session['point'] == counter.point
+    assert session['user'] == 'esp.lupita'
+
+
+def test_session_opened_by_hand(shop, counter):
+    def create():
+        counter.get('sale.point.cash.session').create([
+                {'point': counter.point}])
+    counter.run(create)
+    counter.sell([(counter.codes(1)[0], 1)])
+    assert kinds(shop.branch) == ['cash_session', 'ticket']
+
+
+def test_cards_need_no_session(shop, counter):
+    counter.sell([(counter.codes(1)[0], 1)], [('card', None)])
+    assert kinds(shop.branch) == ['ticket']
+    send(shop)
+    assert states(shop.central, 'ticket') == ['processed']
+
+
+def test_cut_tells_what_it_counts(shop, counter):
+    counter.sell_some(4)
+    counter.transfer("Fondo de caja", 500)
+    session = counter.cut()
+
+    def read():
+        record = counter.get('sale.point.cash.session')(session)
+        return record.end_amount, record.balance
+    end, balance = shop.branch.run(read)
+    cut, = map(contents, documents(shop.branch, ('kind', '=', 'cash_cut')))
+    assert cut['totals'] == {
+        'start': Decimal(0), 'end': end, 'balance': balance}
+    transfer, = cut['record']['children']['transfers']
+    assert transfer['values']['amount'] == 500
+    by_cash = {
+        d['uuid'] for d in documents(shop.branch, ('kind', '=', 'ticket'))
+        if any(a[1] == "Efectivo" for a in d['amounts'])}
+    assert set(cut['documents']) == by_cash and len(by_cash) == 3
+
+
+def test_two_days_offline(shop, counter, central):
+    days = [dt.date.today() - dt.timedelta(days=n) for n in [2, 1]]
+    for i, day in enumerate(days):
+        counter.sell_some(3, start=i * 3, date=day)
+        counter.transfer("Fondo de caja", 100 * (i + 1))
+        counter.cut()
+    send(shop)
+    ours, theirs = sessions(counter), sessions(central)
+    assert len(ours) == 2
+    for session in ours:
+        assert session['state'] == 'closed'
+    for our, their in zip(ours, theirs, strict=True):
+        assert [t[:3] for t in our.pop('transfers')] == [
+            t[:3] for t in their['transfers']]
+        assert {t[3:] for t in their.pop('transfers')} == {
+            ('posted', 'posted')}
+        assert our == their
+    assert theirs[0]['end'] == theirs[1]['start'] > 0
+    assert set(states(shop.central, 'cash_cut')) == {'processed'}
+
+
+def test_session_is_never_open_at_the_central(shop, counter, central):
+    online = Counter(shop.central)
+    online.sell([(online.codes(1)[0], 1)])
+    session = online.session()
+    counter.sell_some(2)
+    send(shop)
+    assert [s['state'] for s in sessions(central)] == ['closed']
+    assert online.session() == session
+    with pytest.raises(UserError):
+        press(central, 'sale.point.cash.session', 'open')
+    counter.cut()
+    send(shop)
+    with pytest.raises(UserError):
+        press(central, 'sale.point.cash.session', 'open')
+
+
+def test_posting_stays_an_act_of_the_central(shop, counter, central):
+    counter.sell_some(2)
+    counter.transfer("Fondo de caja", 100)
+    send(shop)
+    with pytest.raises(UserError):
+        press(central, 'sale.point.cash.session', 'post')
+    counter.cut()
+    send(shop)
+    before = balances(shop.central, counter.company)
+    assert [s['state'] for s in sessions(central)] == ['closed']
+    press(central, 'sale.point.cash.session', 'post')
+    assert [s['state'] for s in sessions(central)] == ['posted']
+    assert balances(shop.central, counter.company) == before
+
+
+def test_transfers_are_booked_as_online(shop, counter):
+    before = balances(shop.central, counter.company)
+    counter.transfer("Fondo de caja", 300)
+    counter.transfer("Faltante", -12)
+    counter.cut()
+    send(shop)
+    after = balances(shop.central, counter.company)
+    moved = {
+        code: after.get(code, 0) - before.get(code, 0)
+        for code in before.keys() | after.keys()
+        if after.get(code, 0) != before.get(code, 0)}
+    assert moved == {'101.01': 288, '101.02': -300, '703.21': 12}
+
+
+def test_session_follows_the_last_of_the_point(shop, counter, central):
+    counter.sell_some(1)
+    counter.cut()
+    send(shop)
+    counter.sell_some(1, start=4)
+    send(shop)
+    chain = sessions(central)
+    assert len(chain) == 2
+    assert chain[1]['start'] == chain[0]['end'] > 0
+
+
+def test_session_of_a_new_database_follows_the_last_of_the_point(
+        shop, counter, central):
+    "The branch has lost its database and was paired anew"
+    counter.sell_some(1)
+    counter.cut()
+    send(shop)
+    with shop.branch.transaction() as transaction:
+        cursor = transaction.connection.cursor()
+        for table in [
+                'offline_sales_document_amount', 'offline_sales_document',
+                'sale_point_payment', 'sale_point_cash_session',
+                'sale_point_sale']:
+            cursor.execute(f'DELETE FROM {table}')
+        cursor.execute(
+            'DELETE FROM offline_sales_link WHERE uuid IS NOT NULL')
+    counter.sell_some(1, start=4)
+    counter.cut()
+    message = send(shop)
+    chain = sessions(central)
+    assert len(chain) == 2 and len(chain[1]['tickets']) == 1
+    # The drawer began with what the former cut left, which it did not know
+    cut = documents(shop.central, ('kind', '=', 'cash_cut'))[1]
+    assert (cut['state'], cut['reason']) == ('rejected', 'start_changed')
+    assert "Need attention" in message
+
+
+def test_rejected_ticket_keeps_its_own_day_unsettled(
+        shop, counter, central, monkeypatch):
+    counter.sell_some(3)
+    counter.cut()
+    counter.sell_some(3, start=4)
+    counter.cut()
+    number = documents(shop.branch, ('kind', '=', 'ticket'))[0]['number']
+    Sale = shop.central.get('sale.point.sale')
+    prepare = Sale.prepare_posting
+
+    def fail(cls, sales):
+        if number in {s.number for s in sales}:
+            raise ZeroDivisionError
+        prepare(sales)
+    monkeypatch.setattr(Sale, 'prepare_posting', classmethod(fail))
+    send(shop)
+    cuts = documents(shop.central, ('kind', '=', 'cash_cut'))
+    assert [(c['state'], c['reason']) for c in cuts] == [
+        ('received', 'waiting'), ('processed', None)]
+    tickets = states(shop.central, 'ticket')
+    assert sorted(tickets) == ['processed'] * 5 + ['rejected']
+    assert sessions(central)[1]['end'] == sessions(counter)[1]['end']
+
+
+@pytest.mark.parametrize('name', ['balance', 'end', 'start'])
+def test_cut_that_does_not_add_up(shop, counter, name):
+    from .test_inbox import Inbox, change
+    counter.sell_some(2)
+    counter.cut()
+    inbox = Inbox(shop)
+    *others, cut = inbox.entries()
+
+    def falsify(values):
+        if name == 'end':
+            values['record']['values']['end_amount'] += 1
+        values['totals'][name] += 1
+    inbox.receive([*others, change(cut, falsify)])
+    inbox.process()
+    kept, = documents(shop.central, ('kind', '=', 'cash_cut'))
+    assert kept['state'] == 'rejected'
+    assert kept['reason'] in {'balance', 'total_changed', 'start_changed'}
+
+
+def test_cut_reopened_before_it_was_sent_is_withdrawn(shop, counter):
+    counter.sell_some(1)
+    session = counter.cut()
+    counter.button('sale.point.cash.session', 'open', session)
+    assert states(shop.branch, 'cash_cut') == ['withdrawn']
+    counter.sell_some(1, start=4)
+    counter.cut()
+    send(shop)
+    assert states(shop.branch, 'cash_cut') == ['withdrawn', 'accepted']
+    assert states(shop.central, 'cash_cut') == ['processed']
+
+
+def test_cut_that_was_sent_cannot_be_reopened(shop, counter):
+    counter.sell_some(1)
+    session = counter.cut()
+    send(shop)
+    with pytest.raises(UserError):
+        counter.button('sale.point.cash.session', 'open', session)
+
+
+def test_session_that_was_followed_cannot_be_reopened(shop, counter):
+    counter.sell_some(1)
+    session = counter.cut()
+    counter.sell_some(1, start=4)
+    counter.cut()
+    with pytest.raises(UserError):
+        counter.button('sale.point.cash.session', 'open', session)
+
+
+def test_cash_of_an_open_ticket_is_not_counted(shop, counter):
+    code, = counter.codes(1)
+    sale = counter.open([(code, 1)])
+    counter.pay(sale)
+    with pytest.raises(UserError):
+        counter.cut()
+    counter.process(sale)
+    counter.cut()
+    send(shop)
+    assert states(shop.central, 'cash_cut') == ['processed']
+
+
+def test_wrong_count_is_refused_at_the_branch(shop, counter):
+    counter.sell_some(1)
+    with pytest.raises(UserError):
+        counter.cut(counted='1000000')
+    assert states(shop.branch, 'cash_cut') == []
+
+
+def test_empty_session_that_is_deleted_is_withdrawn(shop, counter):
+    def create():
+        session, = counter.get('sale.point.cash.session').create([
+                {'point': counter.point}])
+        return session.id
+
+    def delete(session):
+        Session = counter.get('sale.point.cash.session')
+        Session.delete([Session(session)])
+    session = counter.run(create)
+    counter.run(delete, session)
+    assert states(shop.branch, 'cash_session') == ['withdrawn']
+    session = counter.run(create)
+    send(shop)
+    with pytest.raises(UserError):
+        counter.run(delete, session)
+
+
+def test_session_cannot_go_to_another_point(shop, counter):
+    counter.sell_some(1)
+
+    def move():
+        Point = counter.get('sale.point')
+        other, = Point.copy([Point(counter.point)])
+        Session = counter.get('sale.point.cash.session')
+        Session.write(Session.search([]), {'point': other.id})
+    with pytest.raises(UserError):
+        shop.branch.run(move)
