@@ -74,6 +74,7 @@ setup(
         'python-sql',
         'python-stdnum',
         'requests',
+        'urllib3 >= 2.3',
         require('trytond'),
         *require_modules('depends'),
         ],

@@ -411,12 +411,12 @@ class Client:
             raise self._error(exceptions.Interrupted) from None
 
     def _read(self, response):
+        "Yield the body of the response as it comes, one piece at a time"
         deadline = time.monotonic() + TOTAL_TIMEOUT
-        chunks = response.raw.stream(wire.CHUNK, decode_content=False)
         while True:
             with self._translated():
-                chunk = next(chunks, None)
-            if chunk is None:
+                chunk = response.raw.read1(wire.CHUNK, decode_content=False)
+            if not chunk:
                 return
             if time.monotonic() > deadline:
                 raise self._error(exceptions.TimedOut)

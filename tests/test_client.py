@@ -36,10 +36,23 @@ def _pair(url, code):
     Pool().get('offline_sales.configuration').pair(url, 'central', code)
 
 
+@pytest.fixture(scope='module')
+def files():
+    "The files of a paired branch and its office, once there are"
+    return []
+
+
 @pytest.fixture
-def paired(office, branch):
+def paired(office, branch, files):
     "The branch, paired with the office"
-    branch.run(_pair, office.web.url, office.code())
+    databases = [branch, office.database]
+    if not files:
+        branch.run(_pair, office.web.url, office.code())
+        files.extend(
+            database.save(database.file.with_suffix('.talk'))
+            for database in databases)
+    for database, file in zip(databases, files, strict=True):
+        database.restore(file)
     return branch
 
 

@@ -28,7 +28,7 @@ def office(make_database, web):
 
 @pytest.fixture
 def caller(office):
-    return office.pair()
+    return office.paired()
 
 
 @pytest.fixture
