@@ -39,13 +39,15 @@ def is_stored(Model):
 
 
 def tree_columns(Model):
-    """Return the names of the columns derived from the parent fields of the
-    model, which each database computes for itself, as a set"""
-    names = set()
+    """Return the columns derived from the parent fields of the model, which
+    each database computes for itself, as a dictionary of names and of what
+    stands there until then"""
+    columns = {}
     for field in Model._fields.values():
         if field._type == 'many2one':
-            names.update([field.left, field.right, field.path])
-    return names - {None}
+            columns.update({field.left: 0, field.right: 0, field.path: ''})
+    columns.pop(None, None)
+    return columns
 
 
 def stored_columns(Model):
@@ -55,7 +57,7 @@ def stored_columns(Model):
     there too. The technical columns (id, create_date, …) and those derived
     from others (trees, full text) are left out. A transaction must be open.
     """
-    skipped = TECHNICAL | tree_columns(Model)
+    skipped = TECHNICAL | tree_columns(Model).keys()
     columns = []
     for name, field in sorted(Model._fields.items()):
         if name in skipped:

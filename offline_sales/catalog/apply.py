@@ -402,6 +402,9 @@ class Apply:
         columns = self._set_columns(name)
         names = ''.join(f', {quote(c.name)}' for _, c in columns)
         values = ''.join(f', {self._value(model, i)}' for i, _ in columns)
+        for column, value in record.tree_columns(Pool().get(name)).items():
+            names += f', {quote(column)}'
+            values += f', {value!r}'
         self.execute(
             f'INSERT INTO {self.target(name)} (id{names}) '
             f'SELECT s.local{values} FROM {self.source(name)} s '

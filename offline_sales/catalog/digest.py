@@ -12,7 +12,7 @@ import hashlib
 import struct
 
 from sql import Literal
-from sql.aggregate import Aggregate
+from sql.aggregate import Aggregate, Count
 from sql.functions import Function
 
 from trytond import backend
@@ -82,6 +82,14 @@ def xor(expression):
     if backend.name == 'sqlite':
         return _SqliteBitXor(expression)
     return _BitXor(expression)
+
+
+def by_bucket(versions):
+    """Return the query of (bucket, count, xor) of a query of the columns
+    bucket and version"""
+    return versions.select(
+        versions.bucket, Count(Literal(1)), xor(versions.version),
+        group_by=[versions.bucket])
 
 
 def width(count, first, last):

@@ -61,13 +61,12 @@ class Held:
     def buckets(self, model, width):
         "Return (count, xor) by bucket"
         cursor = Transaction().connection.cursor()
-        bucket = self.table.central / width
-        cursor.execute(*self.table.select(
-                bucket.as_('bucket'), Count(Literal(1)),
-                digest.xor(self.table.version),
-                where=(self.table.model == model)
-                & (self.table.version != Null),
-                group_by=[bucket]))
+        cursor.execute(*digest.by_bucket(
+                self.table.select(
+                    (self.table.central / width).as_('bucket'),
+                    self.table.version.as_('version'),
+                    where=(self.table.model == model)
+                    & (self.table.version != Null))))
         return {bucket: (count, xor) for bucket, count, xor in cursor}
 
     def versions(self, model, width=None, buckets=None):

@@ -179,11 +179,10 @@ class Source:
         "Yield [bucket, count, xor] of the rows of the model"
         cursor = Transaction().connection.cursor()
         versions = self.versions(model)
-        bucket = versions.id / width
-        cursor.execute(*versions.select(
-                bucket.as_('bucket'), Count(Literal(1)),
-                digest.xor(versions.version),
-                group_by=[bucket]))
+        cursor.execute(*digest.by_bucket(
+                versions.select(
+                    (versions.id / width).as_('bucket'),
+                    versions.version.as_('version'))))
         for row in cursor:
             yield list(row)
 
