@@ -82,6 +82,6 @@ def test_protect_without_cryptography(monkeypatch):
         ('', []),
         (f'{NEW}', [NEW]),
         (f' {NEW},\n {OLD} ,', [NEW, OLD]),
-        ])
+        ], ids=['missing', 'empty', 'one', 'spaced'])
 def test_split_keys(text, keys):
     assert split_keys(text) == keys

@@ -227,7 +227,9 @@ def test_body_compressed(caller):
     assert caller.send('hello', data, Content_Encoding='gzip').ok
 
 
-@pytest.mark.parametrize('data', [b'', b'text', gzip.compress(b'{}')[:-4]])
+@pytest.mark.parametrize(
+    'data', [b'', b'text', gzip.compress(b'{}')[:-4]],
+    ids=['empty', 'text', 'cut'])
 def test_body_badly_compressed(caller, data):
     answer = caller.send('hello', data, Content_Encoding='gzip')
     assert error(answer) == 'malformed'

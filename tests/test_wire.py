@@ -92,7 +92,8 @@ def test_inflate_of_a_bomb_is_bounded():
 @pytest.mark.parametrize('data', [
         b'', b'no gzip', gzip.compress(b'x' * 1000)[:-9],
         gzip.compress(b'one') + gzip.compress(b'two'),
-        gzip.compress(b'one') + b'rest'])
+        gzip.compress(b'one') + b'rest',
+        ], ids=['empty', 'text', 'cut', 'two', 'rest'])
 def test_inflate_refuses(data):
     with pytest.raises(wire.Malformed):
         list(wire.inflate([data]))
