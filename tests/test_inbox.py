@@ -177,6 +177,19 @@ def test_ticket_is_that_of_the_branch(shop, counter, inbox):
         shop.branch, [])
 
 
+def test_number_is_that_of_the_branch(shop, counter, inbox):
+    "Whatever number the central would give next"
+    def go_on():
+        sequence = counter.get('sale.point')(counter.point).sequence
+        sequence.number_next = 700
+        sequence.save()
+    shop.branch.run(go_on)
+    counter.sell_some(2)
+    send(shop)
+    assert list(figures(shop.central, inbox.offline)) == [
+        'ESP-SI-000701', 'ESP-SI-000700']
+
+
 def test_ticket_is_made_by_its_cashier_on_its_date(shop, counter, inbox):
     date = dt.date.today() - dt.timedelta(days=2)
     counter.sell([(counter.codes(1)[0], 2)], date=date)
@@ -522,13 +535,13 @@ def test_time_is_bounded(shop, counter, inbox):
 
 # Set aside
 
-@pytest.mark.parametrize('size', [1, 2, 5])
+@pytest.mark.parametrize('places', [[0], [4], [1, 3], [0, 1, 2, 3, 4]])
 def test_bad_ones_are_set_aside_alone(
-        shop, counter, inbox, monkeypatch, size):
+        shop, counter, inbox, monkeypatch, places):
     "Whatever fails, and wherever it stands in its batch"
     counter.sell_some(5)
-    bad = {d['number'] for d in documents(
-            shop.branch, ('kind', '=', 'ticket'))[:size]}
+    tickets = documents(shop.branch, ('kind', '=', 'ticket'))
+    bad = {tickets[place]['number'] for place in places}
     Sale = inbox.get('sale.point.sale')
     prepare = Sale.prepare_posting
 
@@ -582,6 +595,31 @@ def test_total_that_differs(shop, counter, inbox, name):
     counter.sell_some(3)
     two = reject_one(inbox, falsify)
     assert two['reason'] == 'total_changed'
+
+
+def test_value_that_is_kept_other_than_it_was_sent(
+        shop, counter, inbox, monkeypatch):
+    "Another module of the central has its own mind"
+    counter.sell_some(3)
+    Line = inbox.get('sale.point.sale.line')
+    preprocess = Line.preprocess_values
+    _, first, second, _ = documents(shop.branch)
+    odd = contents(second)['record']['children']['lines'][0]['values']
+
+    def change_product(cls, mode, values):
+        values = preprocess(mode, values)
+        if values.get('product') == odd['product']:
+            values['product'] = others[0]
+        return values
+    others = [
+        l['values']['product']
+        for l in contents(first)['record']['children']['lines']]
+    monkeypatch.setattr(
+        Line, 'preprocess_values', classmethod(change_product))
+    inbox.deliver()
+    two, = [d for d in inbox.tickets() if d['number'] == second['number']]
+    assert (two['state'], two['reason']) == ('rejected', 'value_changed')
+    assert str(odd['product']) in two['text']
 
 
 def test_missing_line(shop, counter, inbox):

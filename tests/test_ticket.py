@@ -12,7 +12,7 @@ from trytond.exceptions import UserError
 from trytond.modules.offline_sales.offline_sales import wire
 from trytond.modules.offline_sales.offline_sales.document import durability
 
-from .counter import Counter, contents, documents
+from .counter import Counter, contents, documents, send
 
 
 @pytest.fixture
@@ -308,3 +308,24 @@ def test_two_tickets_of_one_number_are_refused(shop, counter):
     number = documents(shop.branch)[1]['number']
     with pytest.raises(UserError):
         counter.sell([(counter.codes(1)[0], 1)], number=number)
+
+
+def test_field_of_another_module_travels(foreign_shop):
+    counter = Counter(foreign_shop.branch)
+    sale = counter.open([(c, 1) for c in counter.codes(2)])
+
+    def wrap():
+        Line = counter.get('sale.point.sale.line')
+        line, _ = counter.get('sale.point.sale')(sale).lines
+        Line.write([line], {'gift_note': "Para Lucía ñ \N{WRAPPED PRESENT}"})
+    counter.run(wrap)
+    counter.pay(sale)
+    counter.process(sale)
+    send(foreign_shop)
+
+    def notes():
+        Line = foreign_shop.central.get('sale.point.sale.line')
+        return [l.gift_note for l in Line.search(
+                [('sale.number', 'like', 'ESP-SI-%')], order=[('id', 'ASC')])]
+    assert foreign_shop.central.run(notes) == [
+        "Para Lucía ñ \N{WRAPPED PRESENT}", None]
