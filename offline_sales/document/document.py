@@ -142,7 +142,7 @@ class Document(ModelSQL, ModelView):
             cls.get_adapters(), key=lambda k: cls.get_adapter(k).order)
 
     @classmethod
-    def order_by_kind(cls, table):
+    def get_kind_order(cls, table):
         "Return the expression by which the kinds are in order"
         return Case(*[
                 (table.kind == kind, adapter.order)
@@ -207,9 +207,11 @@ class Document(ModelSQL, ModelView):
 
     @classmethod
     def copy(cls, documents, default=None):
-        raise DocumentError(gettext(
-                'offline_sales.msg_document_copy',
-                document=documents[0].rec_name))
+        for document in documents:
+            raise DocumentError(gettext(
+                    'offline_sales.msg_document_copy',
+                    document=document.rec_name))
+        return super().copy(documents, default=default)
 
     @classmethod
     def lock_in(cls, ids, state, **values):

@@ -176,7 +176,7 @@ class Document(metaclass=PoolMeta):
             cursor.execute(*table.select(
                     table.id, CharLength(table.payload),
                     where=table.state == 'pending',
-                    order_by=[cls.order_by_kind(table), table.id]))
+                    order_by=[cls.get_kind_order(table), table.id]))
             for id_, length in cursor:
                 if id_ in tried:
                     continue
