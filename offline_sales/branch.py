@@ -56,7 +56,7 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         super().__setup__()
         t = cls.__table__()
         cls._sql_constraints += [
-            ('code_unique', Unique(t, t.company, t.code),
+            ('code_unique', Unique(t, t.code),
                 'offline_sales.msg_branch_code_unique'),
             ]
         cls._order.insert(0, ('name', 'ASC'))

@@ -16,6 +16,7 @@ from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from . import wire
+from .catalog import numbers
 from .client import Client
 from .exceptions import CentralError, NotTryton, PairingRefused
 
@@ -73,6 +74,10 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         help="The local time at which changes are sent "
         "and the catalogs obtained.")
 
+    catalogs = fields.Text(
+        "Catalogs", readonly=True, states=_at_branch,
+        help="The models that the central keeps for the branch.")
+
     # What has to work for the next to be tried
     test_steps = [
         'address', 'host', 'port', 'tls', 'answer', 'database', 'key']
@@ -100,8 +105,11 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
 
     @classmethod
     def on_modification(cls, mode, configurations, field_names=None):
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
         super().on_modification(mode, configurations, field_names=field_names)
         cls._role_cache.clear()
+        Catalog._readonly_cache.clear()
 
     @classmethod
     def _identity(cls):
@@ -222,6 +230,9 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
                     'key': answer['key'],
                     'token': answer['token_key'],
                     })
+            if (branch := cls.get_branch()) and answer.get('numbers'):
+                numbers.prepare(branch)
+                numbers.move_on(branch, answer['numbers'])
 
     @classmethod
     def _check_pair(cls):

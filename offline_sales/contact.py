@@ -19,6 +19,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import wire
+from .catalog import numbers
 
 PAIRING_TIME = dt.timedelta(minutes=30)
 PAIRING_TRIES = 5
@@ -337,6 +338,7 @@ class Contact(ModelSQL, ModelView):
             'central': Configuration.get_identity(),
             'key': key,
             'token_key': token_key,
+            'numbers': numbers.highest(self.branch),
             }
 
     def _get_technical_user(self):

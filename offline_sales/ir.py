@@ -1,6 +1,7 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
-from trytond.pool import PoolMeta
+from trytond.model import ModelView, dualmethod
+from trytond.pool import Pool, PoolMeta
 
 
 class Cron(metaclass=PoolMeta):
@@ -12,3 +13,10 @@ class Cron(metaclass=PoolMeta):
         cls.method.selection.extend([
                 ('offline_sales.document|sweep', "Process Documents"),
                 ])
+
+    @dualmethod
+    @ModelView.button
+    def run_once(cls, crons):
+        Catalog = Pool().get('offline_sales.catalog')
+        off = Catalog.readonly_crons()
+        super().run_once([c for c in crons if c.method not in off])

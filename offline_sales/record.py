@@ -106,3 +106,17 @@ def children(Model):
                 and inverse.required):
             parts[name] = Child
     return parts
+
+
+def parts(Model):
+    """Return the models that hold what a record of the model is made of, as a
+    list: its children, the values of its MultiValues and its relations"""
+    models = list(children(Model).values())
+    for name, field in sorted(Model._fields.items()):
+        if isinstance(field, fields.MultiValue):
+            models.append(Model.multivalue_model(name))
+        elif (field._type == 'many2many'
+                and not isinstance(field, fields.Function)
+                and is_stored(field.get_relation())):
+            models.append(field.get_relation())
+    return models

@@ -7,6 +7,8 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
+from .catalog.readonly import refuse
+
 APPLICATION = 'offline_sales'
 
 
@@ -24,6 +26,26 @@ class User(metaclass=PoolMeta):
         ('sale_point', 'group_sale_point'),
         ('sale', 'group_sale'),
         ]
+
+    # What is the central's of the preferences
+    _central_preferences = {'name', 'password', 'email', 'signature'}
+
+    @classmethod
+    def set_preferences(cls, values):
+        user = cls(Transaction().user)
+        for name in cls._central_preferences & values.keys():
+            if ((name == 'password' or values[name] != getattr(user, name))
+                    and user.is_replicated()):
+                refuse()
+        super().set_preferences(values)
+
+    def is_replicated(self):
+        "Return True at a branch if the user is one of the central's"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Link = pool.get('offline_sales.link')
+        return Configuration.is_branch() and bool(
+            Link.to_wire(self.__name__, [self.id]))
 
     @classmethod
     def set_branch_groups(cls):

@@ -1,5 +1,6 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+from trytond.cache import Cache
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, ModelSQL, ModelView, Unique, fields, sequence_ordered)
@@ -7,7 +8,12 @@ from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.transaction import Transaction
 
+from .. import record
 from ..exceptions import CatalogError
+from . import numbers
+
+# What of the catalogs is made at the branch too
+CUSTOMER = 'party.party'
 
 
 class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
@@ -35,6 +41,26 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         "Initial Fields",
         help="The names of the fields that the branch changes on its own "
         "once it has the record, separated by spaces.")
+
+    # What works without access checks and writes catalogs
+    _wizards = frozenset({
+            'account.create_chart',
+            'account.update_chart',
+            'company.company.config',
+            'party.erase',
+            'party.replace',
+            'product.modify_cost_price',
+            'product.product.replace',
+            'product.recompute_cost_price',
+            'res.user.config',
+            })
+    _crons = frozenset({
+            'currency.cron|update',
+            'product.product|deactivate_replaced',
+            'product.product|recompute_cost_price_from_moves',
+            'sale.sale|cancel_expired_quotation',
+            })
+    _readonly_cache = Cache('offline_sales.catalog.readonly', context=False)
 
     @classmethod
     def __setup__(cls):
@@ -100,6 +126,61 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
     def initial_fields(self):
         return set((self.initial or '').split())
 
+    # Read only at the branch
+
+    @classmethod
+    def readonly_models(cls):
+        """Return the names of the models whose records nobody modifies here,
+        as a set: none at the central"""
+        models = cls._readonly_cache.get(None)
+        if models is None:
+            models = cls._readonly_cache.set(
+                None, frozenset(cls._get_readonly_models()))
+        return models
+
+    @classmethod
+    def _get_readonly_models(cls):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        if not Configuration.is_branch():
+            return set()
+        catalogs = Configuration(1).catalogs
+        # Until the central has said, what it says at first
+        models = set(catalogs.split()) if catalogs else {
+            catalog.model for catalog in cls.search([])}
+        return (models | {cls.__name__}) - cls._get_customer_models()
+
+    @classmethod
+    def _get_customer_models(cls):
+        "Return the names of the models that a customer is made of"
+        models, waiting = set(), [CUSTOMER]
+        while waiting:
+            name = waiting.pop()
+            if name not in models:
+                models.add(name)
+                waiting.extend(
+                    Model.__name__ for Model in record.parts(Pool().get(name)))
+        return models
+
+    @classmethod
+    def readonly_wizards(cls):
+        "Return the names of the wizards that nobody uses here, as a set"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        return cls._wizards if Configuration.is_branch() else frozenset()
+
+    @classmethod
+    def readonly_crons(cls):
+        "Return the methods that are not called by schedule here, as a set"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        return cls._crons if Configuration.is_branch() else frozenset()
+
+    @classmethod
+    def on_modification(cls, mode, catalogs, field_names=None):
+        super().on_modification(mode, catalogs, field_names=field_names)
+        cls._readonly_cache.clear()
+
     # What the branch does with them
 
     @classmethod
@@ -109,6 +190,17 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         They were changed at the branch and the central has not taken that yet.
         """
         return {}
+
+    @classmethod
+    def keep_models(cls, models):
+        "Remember at the branch which models are catalogs"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        catalogs = ' '.join(sorted(models))
+        configuration = Configuration(1)
+        if configuration.catalogs != catalogs:
+            configuration.catalogs = catalogs
+            configuration.save()
 
     @classmethod
     def applied(cls, models):
@@ -123,3 +215,5 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
             Configuration.find_branch()
         if {'res.user', 'offline_sales.branch-res.user'} & set(models):
             User.set_branch_groups()
+        if branch := Configuration.get_branch():
+            numbers.prepare(branch)

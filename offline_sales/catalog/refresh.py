@@ -13,7 +13,7 @@ from trytond.transaction import Transaction
 
 from .. import record
 from ..exceptions import IncompleteAnswer
-from . import digest
+from . import digest, numbers
 from .apply import Apply, MissingRows
 from .staging import Staging
 
@@ -94,6 +94,7 @@ class Refresh:
         self.rows = 0
         self.total = 0
         self.deleted = 0
+        self.numbers = None
 
     def run(self):
         """Make the catalogs what they are at the central
@@ -103,10 +104,12 @@ class Refresh:
         """
         self.schema = schema()
         held = Held()
-        models = self.client.call('digest', {
+        answer = self.client.call('digest', {
                 'schema': self.schema,
                 'roots': held.roots(),
-                })['models']
+                })
+        models = answer['models']
+        self.numbers = answer.get('numbers')
         staging = Staging(models)
         try:
             asked = self._compare(models, held, staging)
@@ -201,11 +204,17 @@ class Refresh:
             transaction.commit()
 
     def _attempt(self, staging):
-        Catalog = Pool().get('offline_sales.catalog')
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        Configuration = pool.get('offline_sales.configuration')
         with Transaction().new_transaction() as transaction:
             attach(staging)
             apply = Apply(staging, Catalog.unsettled())
             deleted = apply.run()
+            Catalog.keep_models(staging.models)
             Catalog.applied(apply.received)
+            branch = Configuration.get_branch()
+            if branch and self.numbers:
+                numbers.move_on(branch, self.numbers)
             transaction.commit()
             return deleted

@@ -18,7 +18,7 @@ from trytond.transaction import Transaction
 
 from ..routes import procedure
 from ..wire import Malformed
-from . import digest
+from . import digest, numbers
 from .spec import Spec
 
 # Rows of one line of the answer
@@ -247,7 +247,7 @@ def digest_(branch, params):
             description['buckets'] = list(
                 source.buckets(model, description['width']))
         models.append(description)
-    return {'models': models}
+    return {'models': models, 'numbers': numbers.highest(branch)}
 
 
 def _versions(source, buckets):
