@@ -131,6 +131,7 @@ class Client:
     a key only what needs none can be called.
     allow_http: whether the address may be one without TLS.
     variables: of the texts of its errors.
+    bytes: how many were sent and received, compressed, without headers.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Client:
         self.uuid = uuid
         self.variables = {'url': self.url, 'database': self.database}
         self._check_address(allow_http)
+        self.bytes = 0
         self._session = requests.Session()
         self._session.auth = _Bearer(key)
         self._session.headers.update({
@@ -298,6 +300,7 @@ class Client:
             if len(data) >= COMPRESSED_FROM:
                 headers['Content-Encoding'] = 'gzip'
                 data = b''.join(wire.compress([data]))
+            self.bytes += len(data)
             with self._translated():
                 response = self._session.post(
                     f'{self.url}/{quote(self.database, safe="")}'
@@ -342,7 +345,7 @@ class Client:
         if not self._key:
             yield
             return
-        lock = filelock.FileLock(_lock_path(), thread_local=False)
+        lock = filelock.FileLock(lock_path(), thread_local=False)
         try:
             lock.acquire(timeout=TURN_TIMEOUT)
         except filelock.Timeout:
@@ -418,6 +421,7 @@ class Client:
                 chunk = response.raw.read1(wire.CHUNK, decode_content=False)
             if not chunk:
                 return
+            self.bytes += len(chunk)
             if time.monotonic() > deadline:
                 raise self._error(exceptions.TimedOut)
             yield chunk
@@ -436,8 +440,9 @@ def _check_nothing_written():
         raise RuntimeError("commit before the central is asked")
 
 
-def _lock_path():
-    name = f'.{Transaction().database.name}.offline_sales.lock'
+def lock_path(what='offline_sales'):
+    "Return the path of the file by which processes of the branch take turns"
+    name = f'.{Transaction().database.name}.{what}.lock'
     directory = Path(config.get('database', 'path', default='') or '.')
     if not os.access(directory, os.W_OK):
         directory = Path(tempfile.gettempdir())

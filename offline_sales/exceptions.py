@@ -65,6 +65,12 @@ class Busy(CentralError):
     step = 'address'
 
 
+class UpdateRunning(CentralError):
+    "The catalogs are being obtained already"
+    text = 'offline_sales.msg_update_running'
+    step = 'address'
+
+
 class Unreachable(CentralError):
     retry = True
     step = 'port'
@@ -270,6 +276,10 @@ def _codes(Error):
 
 
 CODES = _codes(CentralError)
+
+
+class ResetRefused(UserError):
+    "What was done here is not at the central yet"
 
 
 class PairingRefused(UserError):

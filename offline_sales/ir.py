@@ -12,7 +12,10 @@ class Cron(metaclass=PoolMeta):
         super().__setup__()
         cls.method.selection.extend([
                 ('offline_sales.document|sweep', "Process Documents"),
+                ('offline_sales.update|obtain_by_schedule',
+                    "Send Changes and Obtain Catalogs"),
                 ])
+        cls._notifications.add('offline_sales.update|obtain_by_schedule')
 
     @dualmethod
     @ModelView.button

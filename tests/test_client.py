@@ -589,7 +589,7 @@ def test_one_request_at_a_time(paired, monkeypatch):
     "also where other processes of the branch talk"
     monkeypatch.setattr(client, 'TURN_TIMEOUT', .2)
     with paired.transaction():
-        path = client._lock_path()
+        path = client.lock_path()
     context = multiprocessing.get_context('spawn')
     held, done = context.Event(), context.Event()
     other = context.Process(target=_hold, args=(path, held, done))

@@ -269,6 +269,11 @@ class Apply:
                 f'UPDATE {source} SET local = nextval('
                 f"pg_get_serial_sequence(?, 'id')) WHERE new = {MAKE}",
                 quote(table))
+        # Those that should be there and are not come back as they were
+        self.execute(
+            f'UPDATE {source} SET new = {MAKE} WHERE new = {CHANGE} '
+            f'AND NOT EXISTS (SELECT 1 FROM {self.target(name)} t '
+            f'WHERE t.id = {source}.local)')
 
     def _check(self, names):
         "Verify that the records that the rows refer to are there"

@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "The catalogs as the branch obtains them"
 import json
+from collections import Counter
 
 from sql import Literal, Null
 from sql.aggregate import Count
@@ -80,18 +81,35 @@ class Held:
             id_: version for id_, version in cursor
             if buckets is None or id_ // width in buckets}
 
+    def centrals(self, model):
+        "Return the central ids of the records of the model, as a set"
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*self.table.select(
+                self.table.central,
+                where=(self.table.model == model)
+                & (self.table.central != Null)))
+        return {id_ for id_, in cursor}
+
 
 class Refresh:
     """Obtains the catalogs: compares, receives, applies
+
+    full: every row, whatever is held here; shared: with digests that the
+    central may have made for another branch a moment ago.
 
     Nothing is written in the current transaction, and no lock is held while
     the central is being waited for.
     """
 
-    def __init__(self, client, progress=lambda received, total: None):
+    def __init__(
+            self, client, progress=lambda received, total: None, full=False,
+            shared=False):
         self.client = client
         self.progress = progress
+        self.full = full
+        self.shared = shared
         self.rows = 0
+        self.by_model = Counter()
         self.total = 0
         self.deleted = 0
         self.numbers = None
@@ -106,14 +124,18 @@ class Refresh:
         held = Held()
         answer = self.client.call('digest', {
                 'schema': self.schema,
-                'roots': held.roots(),
+                'roots': {} if self.full else held.roots(),
+                'shared': self.shared,
                 })
         models = answer['models']
         self.numbers = answer.get('numbers')
         staging = Staging(models)
         try:
             asked = self._compare(models, held, staging)
+            self.progress(0, self.total)
             self._receive(staging, asked)
+            if self.full:
+                self._vanish_others(models, held, staging)
             self._apply(staging)
         finally:
             staging.close()
@@ -122,7 +144,7 @@ class Refresh:
         """Return what to ask for: the ids of the rows by model, None for all
         of them"""
         asked, buckets, ours = {}, {}, {}
-        roots = held.roots()
+        roots = {} if self.full else held.roots()
         for model in models:
             name = model['model']
             root = [model['count'], model['xor']]
@@ -168,6 +190,7 @@ class Refresh:
                 if isinstance(line, list):
                     staging.add(name, line)
                     received += len(line)
+                    self.by_model[name] += len(line)
                     self.progress(self.rows + received, self.total)
                 elif 'model' in line:
                     name = line['model']
@@ -177,6 +200,14 @@ class Refresh:
             raise IncompleteAnswer()
         staging.commit()
         self.rows += received
+
+    def _vanish_others(self, models, held, staging):
+        "Let all that was not received go"
+        for model in models:
+            name = model['model']
+            staging.vanish(
+                name, held.centrals(name) - staging.received(name))
+        staging.commit()
 
     @staticmethod
     def _lines(chunks):

@@ -19,7 +19,9 @@ from trytond.transaction import Transaction
 from ..routes import procedure
 from ..wire import Malformed
 from . import digest, numbers
+from .shared import fetch, scans
 from .spec import Spec
+from .update import ENTRY
 
 # Rows of one line of the answer
 CHUNK = 500
@@ -27,6 +29,9 @@ CHUNK = 500
 SLICE = 1000
 MAX_MODELS = 1000
 MAX_COLUMNS = 500
+MAX_UPDATES = 100
+MAX_TEXT = 20_000
+UPDATE_REQUIRED = frozenset({'number', 'start', 'end', 'kind', 'state'})
 
 
 class _Hex(Function):
@@ -167,23 +172,19 @@ class Source:
 
     def root(self, model):
         "Return (count, xor, first id, last id) of the rows of the model"
-        cursor = Transaction().connection.cursor()
         versions = self.versions(model)
-        cursor.execute(*versions.select(
+        (count, xor, first, last), = self.spec.fetch(versions.select(
                 Count(Literal(1)), digest.xor(versions.version),
                 Min(versions.id), Max(versions.id)))
-        count, xor, first, last = cursor.fetchone()
         return count, xor or 0, first or 0, last or 0
 
     def buckets(self, model, width):
         "Yield [bucket, count, xor] of the rows of the model"
-        cursor = Transaction().connection.cursor()
         versions = self.versions(model)
-        cursor.execute(*digest.by_bucket(
+        for row in self.spec.fetch(digest.by_bucket(
                 versions.select(
                     (versions.id / width).as_('bucket'),
-                    versions.version.as_('version'))))
-        for row in cursor:
+                    versions.version.as_('version')))):
             yield list(row)
 
     def listing(self, model, width, buckets):
@@ -227,9 +228,12 @@ def digest_(branch, params):
 
     params: schema, the names of the columns at the branch by model; roots,
     the (count, xor) that the branch holds by model; or, for a closer look,
-    buckets, by model the [width, [bucket, …]] whose versions are asked for.
+    buckets, by model the [width, [bucket, …]] whose versions are asked for;
+    shared, whether the digests may be some seconds old.
     """
-    source = Source(Spec(branch, _schema(params)))
+    source = Source(Spec(
+            branch, _schema(params),
+            scans.fetch if params.get('shared') else fetch))
     buckets = params.get('buckets')
     if buckets is not None:
         return {'versions': _versions(source, buckets)}
@@ -324,3 +328,32 @@ def _cursor():
     if backend.name == 'postgresql':
         return connection.cursor(name='offline_sales_rows')
     return connection.cursor()
+
+
+@procedure('updates')
+def updates(branch, params):
+    """Take note of the updates of the branch
+
+    params: updates, as Update.keep_entries takes them.
+    """
+    Update = Pool().get('offline_sales.update')
+    entries = params.get('updates')
+    if not isinstance(entries, list) or len(entries) > MAX_UPDATES:
+        raise Malformed('updates')
+    types = {'number': int, 'user': int, **ENTRY}
+    for entry in entries:
+        if not isinstance(entry, dict) or entry.keys() != types.keys():
+            raise Malformed('updates')
+        for name, type_ in types.items():
+            value = entry[name]
+            if value is None and name not in UPDATE_REQUIRED:
+                continue
+            if type(value) is not type_:
+                raise Malformed(name)
+            if type_ is str:
+                entry[name] = value[:MAX_TEXT]
+        if (entry['kind'] not in {'full', 'delta'}
+                or entry['state'] not in {'done', 'failed'}):
+            raise Malformed('updates')
+    Update.keep_entries(branch, entries)
+    return {}

@@ -13,6 +13,7 @@ from trytond.transaction import Transaction
 
 from .. import record
 from ..exceptions import CatalogError
+from .shared import fetch
 
 TRANSLATION = 'ir.translation'
 # The domain of a catalog whose rows travel only where others require them
@@ -55,13 +56,14 @@ class Spec:
     """The replication to one branch, by model
 
     schema, if given, are the names of the columns that the branch has by
-    model: what it lacks does not travel.
+    model: what it lacks does not travel. fetch returns the rows of a query.
     """
 
-    def __init__(self, branch, schema=None):
+    def __init__(self, branch, schema=None, fetch=fetch):
         self.branch = branch
         self.company = branch.company.id
         self.schema = schema
+        self.fetch = fetch
         self.models = {}
         self._excluded = {}
         self._scopes = {}
@@ -228,14 +230,12 @@ class Spec:
 
         Repeated until no more are found: what is pulled in may require more.
         """
-        cursor = Transaction().connection.cursor()
         found = True
         while found:
             found = False
             for spec in self.models.values():
                 for column, query in self._outside(spec):
-                    cursor.execute(*query)
-                    ids = {id_ for id_, in cursor}
+                    ids = {id_ for id_, in self.fetch(query)}
                     if ids - self.models[column.target].pulled:
                         self.models[column.target].pulled |= ids
                         self._scopes.clear()

@@ -111,6 +111,11 @@ class Staging:
             'INSERT OR REPLACE INTO gone VALUES (?, ?)',
             [(index, id_) for id_ in ids])
 
+    def received(self, name):
+        "Return the ids of the rows of the model that were received, as a set"
+        return {id_ for id_, in self.connection.execute(
+                f'SELECT id FROM {self.models[name].table}')}
+
     def commit(self):
         self.connection.commit()
 
