@@ -78,6 +78,9 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         "Catalogs", readonly=True, states=_at_branch,
         help="The models that the central keeps for the branch.")
 
+    stock_moment = fields.Timestamp(
+        "Stock as of", readonly=True, states=_at_branch)
+
     # What has to work for the next to be tried
     test_steps = [
         'address', 'host', 'port', 'tls', 'answer', 'database', 'key']
@@ -109,6 +112,8 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         Catalog = pool.get('offline_sales.catalog')
         super().on_modification(mode, configurations, field_names=field_names)
         cls._role_cache.clear()
+        if field_names is None or 'role' in field_names:
+            ModelView._fields_view_get_cache.clear()
         Catalog._readonly_cache.clear()
 
     @classmethod

@@ -13,6 +13,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .document.adapter import is_replay
 from .exceptions import DocumentError, OfflineAccessError
+from .product import OfflineQuantityMixin
 
 # The session of the cash that a payment brings, when it is done again
 SESSION = '_offline_sales_session'
@@ -322,3 +323,11 @@ class CashTransfer(metaclass=PoolMeta):
     def post(cls, transfers):
         _check_posting(transfers)
         super().post(transfers)
+
+
+class PointSaleLine(OfflineQuantityMixin, metaclass=PoolMeta):
+    __name__ = 'sale.point.sale.line'
+
+
+class SaleLine(OfflineQuantityMixin, metaclass=PoolMeta):
+    __name__ = 'sale.line'

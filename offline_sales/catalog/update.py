@@ -267,6 +267,7 @@ class Update(ModelSQL, ModelView):
     def _obtain(cls, update, send=False, full=False, shared=False):
         pool = Pool()
         Document = pool.get('offline_sales.document')
+        Stock = pool.get('offline_sales.stock')
         refresh = None
         try:
             if send:
@@ -275,6 +276,7 @@ class Update(ModelSQL, ModelView):
                 refresh = Refresh(
                     central, cls._progress(update), full=full, shared=shared)
                 refresh.run()
+                Stock.obtain(central)
         except CentralError as error:
             cls._end(update, 'failed', refresh, error.message)
             raise
