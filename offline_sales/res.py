@@ -64,10 +64,13 @@ class User(metaclass=PoolMeta):
         allowed = {u.id for u in branch.users} if branch else set()
         inside = [u for u in users if u.id in allowed and u.active]
         outside = [u for u in users if u not in inside]
-        if inside:
-            cls.write(inside, {'groups': _replace(inside, groups)})
-        if outside:
-            cls.write(outside, {'groups': _replace(outside, [])})
+        for users, groups_ in [(inside, groups), (outside, [])]:
+            different = [
+                u for u in users
+                if {g.id for g in u.groups} != set(groups_)]
+            if different:
+                cls.write(
+                    different, {'groups': _replace(different, groups_)})
         Session.clear([u.id for u in outside])
 
 

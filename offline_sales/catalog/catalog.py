@@ -213,7 +213,6 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         User = pool.get('res.user')
         if 'offline_sales.branch' in models:
             Configuration.find_branch()
-        if {'res.user', 'offline_sales.branch-res.user'} & set(models):
-            User.set_branch_groups()
+        User.set_branch_groups()
         if branch := Configuration.get_branch():
             numbers.prepare(branch)

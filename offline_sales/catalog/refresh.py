@@ -243,7 +243,7 @@ class Refresh:
             apply = Apply(staging, Catalog.unsettled())
             deleted = apply.run()
             Catalog.keep_models(staging.models)
-            Catalog.applied(apply.received)
+            Catalog.applied(staging.changed())
             branch = Configuration.get_branch()
             if branch and self.numbers:
                 numbers.move_on(branch, self.numbers)

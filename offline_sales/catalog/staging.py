@@ -116,6 +116,15 @@ class Staging:
         return {id_ for id_, in self.connection.execute(
                 f'SELECT id FROM {self.models[name].table}')}
 
+    def changed(self):
+        "Return the names of the models of which rows came or went, as a set"
+        gone = {index for index, in self.connection.execute(
+                'SELECT DISTINCT model FROM gone')}
+        return {
+            name for name, model in self.models.items()
+            if model.index in gone or self.connection.execute(
+                f'SELECT 1 FROM {model.table} LIMIT 1').fetchone()}
+
     def commit(self):
         self.connection.commit()
 
