@@ -27,7 +27,11 @@ class Shop:
 
     facts is what the loader of the company returned.
     """
-    BARE = {'company': 'selling', 'foreign': 'foreign-bare'}
+    BARE = {
+        'company': 'selling',
+        'foreign': 'foreign-bare',
+        'images': 'images-bare',
+        }
     _saved = {}
 
     def __init__(self, web, directory, code='ESP', template='company'):

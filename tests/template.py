@@ -172,4 +172,6 @@ TEMPLATES = {template.name: template for template in [
             sources=(FOREIGN,)),
         Template('foreign-bare', 'selling', ('offline_sales_foreign',),
             sources=(FOREIGN,)),
+        Template('images', 'company', ('product_image', MODULE)),
+        Template('images-bare', 'selling', ('product_image', MODULE)),
         ]}

@@ -42,6 +42,10 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         help="The names of the fields that the branch changes on its own "
         "once it has the record, separated by spaces.")
 
+    late = fields.Boolean(
+        "Late",
+        help="Check if the records travel after all the others are in use.")
+
     # What works without access checks and writes catalogs
     _wizards = frozenset({
             'account.create_chart',
@@ -190,6 +194,13 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         They were changed at the branch and the central has not taken that yet.
         """
         return {}
+
+    @classmethod
+    def applying(cls, models):
+        """Do what is to be done before the rows of the models change
+
+        Called in the transaction in which they are applied.
+        """
 
     @classmethod
     def keep_models(cls, models):

@@ -3,6 +3,7 @@
 "The catalogs as the branch obtains them"
 import json
 from collections import Counter
+from contextlib import closing
 
 from sql import Literal, Null
 from sql.aggregate import Count
@@ -129,16 +130,24 @@ class Refresh:
                 })
         models = answer['models']
         self.numbers = answer.get('numbers')
-        staging = Staging(models)
-        try:
+        late = {m['model'] for m in models if m['late']}
+        with closing(Staging(models)) as staging:
             asked = self._compare(models, held, staging)
             self.progress(0, self.total)
-            self._receive(staging, asked)
-            if self.full:
-                self._vanish_others(models, held, staging)
-            self._apply(staging)
-        finally:
-            staging.close()
+            self._obtain(staging, held, {
+                    name: ids for name, ids in asked.items()
+                    if name not in late}, staging.models.keys() - late)
+        # What is large and can wait, once the rest is in use
+        if asked := {n: ids for n, ids in asked.items() if n in late}:
+            with closing(Staging(models)) as staging:
+                self._obtain(staging, held, asked, late)
+
+    def _obtain(self, staging, held, asked, names):
+        "Receive what is asked for of the models of the names, and apply it"
+        self._receive(staging, asked)
+        if self.full:
+            self._vanish_others(names, held, staging)
+        self._apply(staging)
 
     def _compare(self, models, held, staging):
         """Return what to ask for: the ids of the rows by model, None for all
@@ -201,10 +210,9 @@ class Refresh:
         staging.commit()
         self.rows += received
 
-    def _vanish_others(self, models, held, staging):
+    def _vanish_others(self, names, held, staging):
         "Let all that was not received go"
-        for model in models:
-            name = model['model']
+        for name in names:
             staging.vanish(
                 name, held.centrals(name) - staging.received(name))
         staging.commit()
@@ -220,7 +228,7 @@ class Refresh:
     def _apply(self, staging):
         for left in reversed(range(ATTEMPTS)):
             try:
-                self.deleted = self._attempt(staging)
+                self.deleted += self._attempt(staging)
                 break
             except MissingRows as missing:
                 if not left:
@@ -241,6 +249,7 @@ class Refresh:
         with Transaction().new_transaction() as transaction:
             attach(staging)
             apply = Apply(staging, Catalog.unsettled())
+            Catalog.applying(staging.changed())
             deleted = apply.run()
             Catalog.keep_models(staging.models)
             Catalog.applied(staging.changed())

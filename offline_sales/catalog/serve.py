@@ -20,11 +20,13 @@ from ..routes import procedure
 from ..wire import Malformed
 from . import digest, numbers
 from .shared import fetch, scans
-from .spec import Spec
+from .spec import MAX_BINARY, Spec, binary_length
 from .update import ENTRY
 
 # Rows of one line of the answer
 CHUNK = 500
+# The same where a row may hold a binary
+LARGE = 4
 # Ids of one condition
 SLICE = 1000
 MAX_MODELS = 1000
@@ -108,8 +110,10 @@ class Source:
 
     def _blob(self, value):
         if backend.name == 'sqlite':
-            return _Hex(value)
-        return _Encode(value, 'hex')
+            text = _Hex(value)
+        else:
+            text = _Encode(value, 'hex')
+        return Case((binary_length(value) <= MAX_BINARY, text))
 
     def versions(self, model):
         "Return the query of (id, version) of the rows of the model"
@@ -121,9 +125,19 @@ class Source:
 
     def _version(self, model, table):
         spec = self.spec.models[model]
-        return digest.version([table.id] + [
-                self.expression(model, column, table)
-                for column in spec.columns if column.name not in spec.initial])
+        columns = [table.id]
+        for column in spec.columns:
+            if column.name in spec.initial:
+                continue
+            elif column.sql_type == 'BLOB':
+                # To read all the binaries for each digest would take long
+                columns.extend([
+                        binary_length(getattr(table, column.name)),
+                        self._timestamp(
+                            Coalesce(table.write_date, table.create_date))])
+            else:
+                columns.append(self.expression(model, column, table))
+        return digest.version(columns)
 
     def rows(self, model, ids=None):
         """Return the query of the rows of the model as they travel, all of
@@ -167,6 +181,7 @@ class Source:
             'columns': [
                 [c.name, c.kind, c.sql_type, c.target] for c in spec.columns],
             'initial': sorted(spec.initial),
+            'late': spec.late,
             'singleton': self.spec.is_singleton(model),
             }
 
@@ -313,11 +328,13 @@ def _stream(database, user, context, branch, schema, models):
 
 def _chunks(source, model, ids):
     groups = [None] if ids is None else grouped_slice(ids, SLICE)
+    large = any(
+        c.sql_type == 'BLOB' for c in source.spec.models[model].columns)
     for group in groups:
         cursor = _cursor()
         cursor.execute(*source.rows(
                 model, list(group) if group is not None else None))
-        while rows := cursor.fetchmany(CHUNK):
+        while rows := cursor.fetchmany(LARGE if large else CHUNK):
             yield rows
         cursor.close()
 

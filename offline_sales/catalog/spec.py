@@ -5,7 +5,9 @@
 Built at the central from the catalogs and the definitions of the fields.
 """
 from sql import Literal, Null
+from sql.functions import CharLength, Function
 
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import MatchMixin, ModelSingleton, fields
 from trytond.pool import Pool
@@ -16,8 +18,22 @@ from ..exceptions import CatalogError
 from .shared import fetch
 
 TRANSLATION = 'ir.translation'
+# The largest binary that travels, in bytes
+MAX_BINARY = 1024 * 1024
 # The domain of a catalog whose rows travel only where others require them
 NOTHING = [['id', '=', -1]]
+
+
+class _OctetLength(Function):
+    __slots__ = ()
+    _function = 'OCTET_LENGTH'
+
+
+def binary_length(value):
+    "Return the expression of the number of bytes of a binary"
+    if backend.name == 'sqlite':
+        return CharLength(value)
+    return _OctetLength(value)
 
 
 class ModelSpec:
@@ -26,6 +42,7 @@ class ModelSpec:
     model: name of the model
     columns: the record.Column that travel, by name
     initial: names of the columns that are set when a row is new only
+    late: whether the rows travel after all the others are in use
     parent: name of the column of the record that this one is a part of
     keys: names of the columns without whose targets a row does not travel
     domain: the domain of the rows, NOTHING for those that others require
@@ -33,13 +50,14 @@ class ModelSpec:
 
     def __init__(
             self, model, columns, parent=None, domain=NOTHING, keys=(),
-            initial=()):
+            initial=(), late=False):
         self.model = model
         self.columns = columns
         self.parent = parent
         self.domain = domain
         self.keys = frozenset(keys)
         self.initial = frozenset(initial)
+        self.late = late
         self.pulled = set()
 
     @property
@@ -89,7 +107,7 @@ class Spec:
             self._add(
                 catalog.model, parent=catalog.parent,
                 domain=catalog.get_domain(context), keys=keys,
-                initial=catalog.initial_fields)
+                initial=catalog.initial_fields, late=bool(catalog.late))
 
     def _derive(self):
         "Add the models in which fields of the declared ones are stored"
@@ -304,6 +322,10 @@ class Spec:
         if self._has_company(spec.Model):
             condition &= (
                 (table.company == self.company) | (table.company == Null))
+        for column in spec.columns:
+            if column.sql_type == 'BLOB' and column.required:
+                condition &= (
+                    binary_length(getattr(table, column.name)) <= MAX_BINARY)
         if spec.parent:
             column = spec.column(spec.parent)
             condition &= getattr(table, spec.parent).in_(
