@@ -96,6 +96,8 @@ setup(
         },
     zip_safe=False,
     entry_points={
+        'console_scripts': [
+            f'offline-sales = {PACKAGE}.{MODULE}.cli:main'],
         'trytond.modules': [f'{MODULE} = {PACKAGE}'],
         },
     )

@@ -14,6 +14,10 @@ from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateView, Wizard
 
+TOKEN_HOURS = 12
+TOKEN_HOURS_MAX = 24
+GRACE = 5  # minutes
+
 
 class Branch(DeactivableMixin, ModelSQL, ModelView):
     "Branch"
@@ -45,6 +49,33 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     credit = fields.Boolean(
         "Sell on Credit",
         help="Check to allow prefacturas that are not paid at the counter.")
+    usage = fields.Selection([
+            ('branch', "The Branch"),
+            ('user', "Each User"),
+            ], "A Token Opens", sort=False,
+        help="For whom the branch may sell once a usage token was typed.")
+    token_hours = fields.Integer(
+        "Hours of a Token",
+        domain=['OR',
+            ('token_hours', '=', None),
+            [('token_hours', '>=', 1), ('token_hours', '<=', 99)],
+            ],
+        help="What is proposed when a usage token is generated.")
+    token_hours_max = fields.Integer(
+        "Maximum of Hours",
+        domain=['OR',
+            ('token_hours_max', '=', None),
+            [('token_hours_max', '>=', 1), ('token_hours_max', '<=', 99)],
+            ],
+        help="No usage token is generated for more.")
+    grace = fields.Integer(
+        "Grace in Minutes",
+        domain=['OR',
+            ('grace', '=', None),
+            [('grace', '>=', 0), ('grace', '<=', 60)],
+            ],
+        help="How long after the end of a usage a ticket that is open "
+        "can be finished.")
     contact = fields.Function(fields.Many2One(
             'offline_sales.contact', "Contact"), 'get_contacts')
     contact_state = fields.Function(fields.Selection(
@@ -70,6 +101,10 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
                         ['paired', 'refused']),
                     'depends': ['contact_state'],
                     },
+                'rotate_token_key': {
+                    'invisible': Eval('contact_state') != 'paired',
+                    'depends': ['contact_state'],
+                    },
                 })
 
     @classmethod
@@ -83,6 +118,30 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     @classmethod
     def default_deliver(cls):
         return True
+
+    @classmethod
+    def default_usage(cls):
+        return 'branch'
+
+    @classmethod
+    def default_token_hours(cls):
+        return TOKEN_HOURS
+
+    @classmethod
+    def default_token_hours_max(cls):
+        return TOKEN_HOURS_MAX
+
+    @classmethod
+    def default_grace(cls):
+        return GRACE
+
+    def get_token_hours(self):
+        "Return the hours of a usage token by default"
+        return min(
+            self.token_hours or TOKEN_HOURS, self.get_token_hours_max())
+
+    def get_token_hours_max(self):
+        return self.token_hours_max or TOKEN_HOURS_MAX
 
     @classmethod
     def get_timezones(cls):
@@ -177,6 +236,14 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         pool = Pool()
         Contact = pool.get('offline_sales.contact')
         Contact.revoke([Contact.of(branch) for branch in branches])
+
+    @classmethod
+    @ModelView.button
+    def rotate_token_key(cls, branches):
+        "Begin the change of the keys of the usage tokens"
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        Contact.rotate([Contact.of(branch) for branch in branches])
 
     def get_rec_name(self, name):
         return f'[{self.code}] {self.name}'

@@ -42,6 +42,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import exceptions, wire
+from .token.key import fingerprint, keep
 
 __all__ = ['Client', 'Request', 'delay']
 
@@ -260,7 +261,8 @@ class Client:
 
         def ask():
             times['sent'] = wire.utcnow()
-            result = self.call('hello', attempts=1)
+            result = self._keep_token_keys(
+                self.call('hello', self._name_token_keys(), attempts=1))
             times['received'] = wire.utcnow()
             if not (isinstance(result, dict)
                     and isinstance(result.get('time'), dt.datetime)):
@@ -269,6 +271,35 @@ class Client:
         result = self._persist(ask, attempts)
         result['clock_offset'] = wire.clock_offset(
             times['sent'], times['received'], result['time'])
+        return result
+
+    def heartbeat(self, attempts=3):
+        "Tell the central how the branch is doing"
+        return self._keep_token_keys(self.call(
+                'heartbeat', self._name_token_keys(), attempts=attempts))
+
+    @staticmethod
+    def _name_token_keys():
+        Credential = Pool().get('offline_sales.credential')
+        try:
+            keys = Credential.get_token_keys()
+        except exceptions.SecretError:
+            # What was sold is sent all the same
+            return {}
+        return {'token_keys': [fingerprint(key) for key in keys]}
+
+    def _keep_token_keys(self, result):
+        "Take what the central tells of the keys of the usage tokens"
+        Credential = Pool().get('offline_sales.credential')
+        told = result.get('token_keys') if isinstance(result, dict) else None
+        if not told:
+            return result
+        # So that the central can be asked again in the transaction
+        with Transaction().new_transaction():
+            keys = Credential.get_token_keys()
+            kept = keep(keys, told['issuing'], told['offered'])
+            if kept != keys:
+                Credential.set_token_keys(kept)
         return result
 
     def _persist(self, once, attempts):

@@ -18,7 +18,8 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from . import wire
 from .catalog import numbers
 from .client import Client
-from .exceptions import CentralError, NotTryton, PairingRefused
+from .exceptions import (
+    CentralError, NotTryton, OfflineAccessError, PairingRefused)
 
 CLOCK_TOLERANCE = 5 * 60
 
@@ -105,6 +106,18 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
     @classmethod
     def default_obtain_time(cls):
         return dt.time(23, 5)
+
+    @classmethod
+    def check_modification(
+            cls, mode, configurations, values=None, external=False):
+        "Who administers a branch does not make a central of it by hand"
+        super().check_modification(
+            mode, configurations, values=values, external=external)
+        if external and cls.is_branch():
+            if mode != 'write' or any(
+                    cls._fields[name].readonly for name in values):
+                raise OfflineAccessError(
+                    gettext('offline_sales.msg_configuration_paired'))
 
     @classmethod
     def on_modification(cls, mode, configurations, field_names=None):
@@ -273,6 +286,18 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
     @classmethod
     def test_connection(cls):
         "Return what works and what does not as a list of Line"
+        lines = list(cls._test_connection())
+        if cls.is_branch():
+            lines.extend(cls.test_server())
+        return lines
+
+    @classmethod
+    def test_server(cls):
+        "Return what of the configuration of this server is unsafe"
+        return []
+
+    @classmethod
+    def _test_connection(cls):
         try:
             with Client.from_configuration() as client:
                 variables = client.variables

@@ -20,6 +20,8 @@ from trytond.transaction import Transaction
 
 from . import wire
 from .catalog import numbers
+from .credential import TOKEN_KEYS
+from .token.key import fingerprint, settle
 
 PAIRING_TIME = dt.timedelta(minutes=30)
 PAIRING_TRIES = 5
@@ -333,12 +335,41 @@ class Contact(ModelSQL, ModelView):
         self.pairing_used = True
         self.save()
         Credential.set('token', token_key, branch=self.branch.id)
+        Credential.set('token_next', None, branch=self.branch.id)
         return {
             **self.introduce(self.branch),
             'central': Configuration.get_identity(),
             'key': key,
             'token_key': token_key,
             'numbers': numbers.highest(self.branch),
+            }
+
+    # The keys of the usage tokens
+
+    @classmethod
+    def rotate(cls, contacts):
+        "Have the branches take a new key at their next contacts"
+        pool = Pool()
+        Credential = pool.get('offline_sales.credential')
+        for contact in contacts:
+            if contact.state == 'paired':
+                Credential.set(
+                    'token_next', random_key(), branch=contact.branch.id)
+
+    def settle_token_keys(self, accepted):
+        """Return what the branch is told of the keys, see token/key.py
+
+        accepted: the fingerprints of the keys that the branch has.
+        """
+        pool = Pool()
+        Credential = pool.get('offline_sales.credential')
+        keys = Credential.get_token_keys(branch=self.branch.id)
+        current, next_ = settle(*[*keys, None][:2], accepted)
+        keys = [current] if next_ is None else [current, next_]
+        Credential.set_token_keys(keys, branch=self.branch.id)
+        return {
+            'issuing': fingerprint(current),
+            'offered': next_,
             }
 
     def _get_technical_user(self):
@@ -383,7 +414,7 @@ class Contact(ModelSQL, ModelView):
         callback = super().on_delete(contacts)
         cls._cancel_keys(contacts)
         for contact in contacts:
-            for name in ['pairing', 'token']:
+            for name in ['pairing', *TOKEN_KEYS]:
                 Credential.set(name, None, branch=contact.branch.id)
         return callback
 

@@ -1,9 +1,16 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+import base64
+
 from trytond import config
+from trytond.i18n import gettext
 from trytond.model import ModelSQL, fields
 
 from . import cipher
+from .exceptions import SecretError
+
+# Those of a branch whose token keys are being changed are two
+TOKEN_KEYS = ['token', 'token_next']
 
 
 class Credential(ModelSQL):
@@ -37,7 +44,29 @@ class Credential(ModelSQL):
     def get(cls, name, branch=None):
         "Return the secret of that name, None if there is none"
         for credential in cls._find(name, branch):
-            return cipher.reveal(credential.value, cls._fernet_keys())
+            return cls._cipher(cipher.reveal, credential.value)
+
+    @classmethod
+    def _cipher(cls, function, value):
+        try:
+            return function(value, cls._fernet_keys())
+        except cipher.CipherError as error:
+            raise SecretError(gettext(
+                    'offline_sales.msg_secret', reason=error)) from None
+
+    @classmethod
+    def get_token_keys(cls, branch=None):
+        "Return the keys of the usage tokens as bytes, the current one first"
+        keys = (cls.get(name, branch=branch) for name in TOKEN_KEYS)
+        return [base64.b64decode(key) for key in keys if key]
+
+    @classmethod
+    def set_token_keys(cls, keys, branch=None):
+        keys = [base64.b64encode(key).decode('ascii') for key in keys]
+        keys += [None] * (len(TOKEN_KEYS) - len(keys))
+        for name, key in zip(TOKEN_KEYS, keys, strict=True):
+            if cls.get(name, branch=branch) != key:
+                cls.set(name, key, branch=branch)
 
     @classmethod
     def set(cls, name, value, branch=None):
@@ -46,7 +75,7 @@ class Credential(ModelSQL):
         if value is None:
             cls.delete(credentials)
             return
-        value = cipher.protect(value, cls._fernet_keys())
+        value = cls._cipher(cipher.protect, value)
         if credentials:
             cls.write(credentials, {'value': value})
         else:

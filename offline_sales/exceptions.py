@@ -307,3 +307,11 @@ class Rejection(Exception):
         self.code = code
         self.document = document
         self.params = params
+
+
+class TokenError(UserError):
+    "No usage token is given, for the reason in the text"
+
+
+class SecretError(UserError):
+    "A secret of this database cannot be read or kept"

@@ -14,6 +14,7 @@ class Cron(metaclass=PoolMeta):
                 ('offline_sales.document|sweep', "Process Documents"),
                 ('offline_sales.update|obtain_by_schedule',
                     "Send Changes and Obtain Catalogs"),
+                ('offline_sales.usage|watch', "Watch the Usage"),
                 ])
         cls._notifications.add('offline_sales.update|obtain_by_schedule')
 

@@ -370,10 +370,22 @@ def hello(branch, params):
     "Tell who the central is, and its time"
     pool = Pool()
     Contact = pool.get('offline_sales.contact')
-    return Contact.introduce(branch)
+    return {**Contact.introduce(branch), **_settle_token_keys(branch, params)}
+
+
+def _settle_token_keys(branch, params):
+    pool = Pool()
+    Contact = pool.get('offline_sales.contact')
+    accepted = params.get('token_keys')
+    if accepted is None:
+        return {}
+    if (not isinstance(accepted, list) or len(accepted) > 10
+            or not all(isinstance(key, str) for key in accepted)):
+        raise wire.Malformed('token_keys')
+    return {'token_keys': Contact.of(branch).settle_token_keys(accepted)}
 
 
 @procedure('heartbeat', max_size=100_000)
 def heartbeat(branch, params):
     "Take note that the branch is well: the envelope has told how"
-    return {'time': wire.utcnow()}
+    return {'time': wire.utcnow(), **_settle_token_keys(branch, params)}

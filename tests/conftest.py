@@ -60,6 +60,10 @@ def pytest_unconfigure(config):
 def _prepare(run):
     path = Path(tempfile.mkdtemp(prefix='databases-', dir=run))
     config.set('database', 'path', str(path))
+    # At a central it is the password alone
+    config.set('session', 'authentications', 'offline_sales')
+    config.set('cache', 'clean_timeout', '1')
+    os.environ['TRYTOND_DATABASE_NAMES'] = 'central,branch'
     _share_templates()
 
 
@@ -121,6 +125,12 @@ def shop(web, tmp_path_factory):
 def foreign_shop(web, tmp_path_factory):
     "The same where a module that nobody here knows is activated"
     return Shop(web, tmp_path_factory.getbasetemp(), template='foreign')
+
+
+@pytest.fixture
+def closed_shop(web, tmp_path_factory):
+    "A shop whose branch has no open usage"
+    return Shop(web, tmp_path_factory.getbasetemp(), usage=False)
 
 
 @pytest.fixture(scope='session')

@@ -18,9 +18,12 @@ class Counter:
     A cashier at a point of sale of a database, by the ORM.
 
     kind -- 'offline' or 'online': which point of the register
+    language -- in which he is told what is wrong
     """
 
-    def __init__(self, database, login='esp.lupita', code='ESP', kind=None):
+    def __init__(
+            self, database, login='esp.lupita', code='ESP', kind=None,
+            language='es'):
         self.database = database
         kind = kind or (
             'offline' if database.name.startswith('branch') else 'online')
@@ -36,7 +39,7 @@ class Counter:
                 'company': self.company,
                 'companies': [self.company],
                 'employee': user.employee.id if user.employee else None,
-                'language': 'es',
+                'language': language,
                 '_check_access': True,
                 }
             Method = database.get('sale.point.payment.method')

@@ -2,11 +2,13 @@
 # level of this repository contains the full copyright notices and license.
 "Real processes: trytond, trytond-admin, trytond-worker and snippets"
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import xmlrpc.client
 from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +72,7 @@ class Server:
                     },
                 'web': {'listen': f'127.0.0.1:{self.port}'},
                 'cache': {'clean_timeout': self.store.clean_timeout},
+                'session': {'authentications': 'offline_sales'},
                 })
         parser.read_dict(options)
         with self.configuration.open('w') as file:
@@ -214,12 +217,44 @@ class Server:
         return answered['result']
 
     @contextmanager
-    def proteus(self, login='admin', password=PASSWORD, **parameters):
+    def proteus(
+            self, login='admin', password=PASSWORD, give=None, **parameters):
         """
         Log in over XML-RPC, with further login parameters if the server asks
         for them, and yield proteus' configuration
+
+        give -- the function that returns the usage token for the Id that the
+        login may ask for
         """
+        url = f'{self.url}/{self.database}/rpc/'
+        if give:
+            parameters.update(self._answer(url, login, password, give))
         with proteus_config.set_xmlrpc_session(
-                f'{self.url}/{self.database}/rpc/', login, password,
-                parameters=parameters) as config:
+                url, login, password, parameters=parameters) as config:
             yield config
+
+    @staticmethod
+    def _answer(url, login, password, give):
+        "Return the parameter that a login asks for"
+        server = xmlrpc.client.ServerProxy(url, allow_none=True)
+        try:
+            server.common.db.login(login, {'password': password})
+        except xmlrpc.client.Fault as fault:
+            identifier = re.search(r'Id: ([0-9 ]{11})', fault.faultString)
+            if not identifier:
+                raise
+            return {'offline_sales_token': give(identifier.group(1))}
+        return {}
+
+    def give_token(self, identifier, branch='ESP', hours=8):
+        "Return the token for the Id, as from a terminal at the central"
+        done = subprocess.run(
+            [BIN / 'offline-sales', '-c', self.configuration,
+                '-d', self.database, 'token', '--branch', branch,
+                '--hours', str(hours), '--reason', "The internet is down",
+                identifier],
+            env=self.environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise ProcessError(done.stdout + done.stderr)
+        return done.stdout.rpartition(':')[2].strip()

@@ -5,7 +5,11 @@ from contextlib import contextmanager
 
 from trytond.modules.offline_sales.tests.tools import Database
 
-__all__ = ['Shop', 'pair']
+from .usage import give, open_usage
+
+__all__ = ['LOGINS', 'Shop', 'pair']
+
+LOGINS = {'ESP': 'esp.lupita'}
 
 
 def pair(central, branch, url, code='ESP'):
@@ -26,6 +30,7 @@ class Shop:
     central and branch are databases of this process, web serves both.
 
     facts is what the loader of the company returned.
+    Unless usage is false the branch has an open usage.
     """
     BARE = {
         'company': 'selling',
@@ -34,7 +39,9 @@ class Shop:
         }
     _saved = {}
 
-    def __init__(self, web, directory, code='ESP', template='company'):
+    def __init__(
+            self, web, directory, code='ESP', template='company',
+            usage=True):
         self.web = web
         self.code = code
         key = code, template
@@ -43,12 +50,31 @@ class Shop:
             self.branch = Database('branch', self.BARE[template])
             self._pair()
             self.obtain()
-            self._saved[key] = [
-                database.save(directory / f'{database.name}-{code}-{template}')
-                for database in [self.central, self.branch]]
+            self._save(directory, key)
+        key = (*key, usage)
+        if key not in self._saved:
+            self._restore(key[:2])
+            self.open_usage()
+            self._save(directory, key)
+        self._restore(key if usage else key[:2])
+
+    def _save(self, directory, key):
+        stem = '-'.join(map(str, key))
+        self._saved[key] = [
+            database.save(directory / f'{database.name}-{stem}')
+            for database in [self.central, self.branch]]
+
+    def _restore(self, key):
         central, branch = self._saved[key]
         self.central = Database('central', central)
         self.branch = Database('branch', branch)
+
+    def open_usage(self, login=None, hours=8):
+        "Ask for a token at the branch and type it; return who is logged in"
+        login = login or LOGINS[self.code]
+        return open_usage(
+            self.web.url, self.branch.name,
+            give(self.central, hours, self.code), login)
 
     def _pair(self):
         pair(self.central, self.branch, self.web.url, self.code)

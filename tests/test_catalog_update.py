@@ -309,7 +309,7 @@ def test_reset_repairs_what_the_links_do_not_tell(shop):
         shop.branch.get('offline_sales.link').create([{
                     'model': 'party.party', 'local': party.id,
                     'central': 10 ** 6, 'version': 1}])
-    shop.branch.run(harm)
+    shop.branch.run(harm, user=0)
     obtain(shop, full=True)
     with shop.branch.transaction():
         assert not shop.branch.get('party.party').search(

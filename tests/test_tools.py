@@ -33,8 +33,8 @@ def _count(database):
 
 @pytest.fixture
 def pair(make_database):
-    return make_database('central', 'depends'), make_database(
-        'branch', 'depends')
+    return make_database('central', 'bare'), make_database(
+        'branch', 'bare')
 
 
 def _login(web, name, password=PASSWORD):
@@ -93,7 +93,7 @@ def test_web_down_cuts_kept_connections(web, pair):
 
 @pytest.mark.parametrize('backend', ['sqlite', 'postgresql'])
 def test_server(make_server, backend):
-    server = make_server('central', 'depends', backend)
+    server = make_server('central', 'bare', backend)
     assert server.run(_add_party, "Snippet")
     assert "Snippet" in server.run(
         "result = [p.name for p in pool.get('party.party').search([])]")
@@ -115,7 +115,7 @@ def test_server(make_server, backend):
 
 
 def test_server_says_why_it_does_not_start(make_server):
-    server = make_server('central', 'depends')
+    server = make_server('central', 'bare')
     server.configure({'database': {'uri': 'nowhere:///'}})
     with pytest.raises(ProcessError, match="trytond.backend.nowhere"):
         server.start()

@@ -53,7 +53,8 @@ def test_day_without_internet(pair):
     before = central.run(look.figures, company, shop['storage'])
     central.stop()
     tickets = plan(central, 4)
-    with branch.proteus(CASHIER, PASSWORD) as config:
+    with branch.proteus(
+            CASHIER, PASSWORD, give=central.give_token) as config:
         numbers = [day.sell(config, ticket) for ticket in tickets]
         central.start()
         for _ in range(10):

@@ -275,6 +275,7 @@ class Update(ModelSQL, ModelView):
             with client.Client.from_configuration() as central:
                 refresh = Refresh(
                     central, cls._progress(update), full=full, shared=shared)
+                central.heartbeat()
                 refresh.run()
                 Stock.obtain(central)
         except CentralError as error:

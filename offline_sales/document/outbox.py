@@ -150,6 +150,7 @@ class Document(metaclass=PoolMeta):
             with Transaction().new_transaction():
                 cls.capture_missed()
             # Nothing is marked as tried if nobody is there
+            client.heartbeat()
             cls._ask(client, ['sent', 'rejected'])
             tried = set()
             while requests := cls._get_requests(tried):
