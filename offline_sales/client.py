@@ -76,6 +76,7 @@ class Request(ModelSQL):
     __name__ = 'offline_sales.request'
     counter = fields.Integer("Counter", required=True)
     identity = fields.Char("Identity", required=True)
+    answered = fields.Boolean("Answered")
 
     @classmethod
     def __setup__(cls):
@@ -88,10 +89,12 @@ class Request(ModelSQL):
         cls.__rpc__ = {}
 
     @classmethod
-    def take(cls):
+    def take(cls, answered=None):
         """Count a request in a transaction of its own and return
-        (counter, identity, [[counter, identity] of those before])
+        (counter, identity, [[counter, identity] of those before], the counter
+        of the last one that was answered)
 
+        answered: the counter of a request that was answered meanwhile.
         What is returned is on the disk: a number is never given again.
         """
         table = cls.__table__()
@@ -101,16 +104,32 @@ class Request(ModelSQL):
             if backend.name == 'sqlite':
                 # trytond's NORMAL may lose a commit in a power cut
                 cursor.execute('PRAGMA synchronous = FULL')
+            if answered:
+                cursor.execute(*table.update(
+                        [table.answered], [True],
+                        where=table.counter == answered))
             cursor.execute(*table.select(
-                    table.counter, table.identity,
-                    order_by=table.counter.desc, limit=wire.RECENT))
-            recent = [list(row) for row in cursor]
-            counter = recent[0][0] + 1 if recent else 1
+                    table.counter, table.identity, table.answered,
+                    order_by=table.counter.asc))
+            rows = cursor.fetchall()
+            last = max((c for c, _, answered in rows if answered), default=0)
+            requests = [[counter, identity] for counter, identity, _ in rows]
+            recent = wire.retain(requests, last)
+            counter = requests[-1][0] + 1 if requests else 1
             cursor.execute(*table.insert(
                     [table.counter, table.identity], [[counter, identity]]))
-            cursor.execute(*table.delete(
-                    where=table.counter <= counter - wire.RECENT))
-        return counter, identity, recent
+            if forgotten := [r[0] for r in requests if r not in recent]:
+                cursor.execute(*table.delete(
+                        where=table.counter.in_(forgotten)))
+        return counter, identity, recent, last
+
+    @classmethod
+    def give_back(cls, counter):
+        "Forget the last request, which never left"
+        table = cls.__table__()
+        with Transaction().new_transaction() as transaction:
+            cursor = transaction.connection.cursor()
+            cursor.execute(*table.delete(where=table.counter == counter))
 
 
 class _Bearer(AuthBase):
@@ -146,6 +165,7 @@ class Client:
         self.variables = {'url': self.url, 'database': self.database}
         self._check_address(allow_http)
         self.bytes = 0
+        self._taken = self._answered = None
         self._session = requests.Session()
         self._session.auth = _Bearer(key)
         self._session.headers.update({
@@ -332,18 +352,27 @@ class Client:
                 headers['Content-Encoding'] = 'gzip'
                 data = b''.join(wire.compress([data]))
             self.bytes += len(data)
-            with self._translated():
-                response = self._session.post(
+            response = self._post(procedure, data, headers, timeout)
+            try:
+                self._check(response)
+                self._answered = self._taken
+                yield response
+            finally:
+                response.close()
+
+    def _post(self, procedure, data, headers, timeout):
+        with self._translated():
+            try:
+                return self._session.post(
                     f'{self.url}/{quote(self.database, safe="")}'
                     f'/offline_sales/{procedure}',
                     data=data, headers=headers, stream=True,
                     timeout=(CONNECT_TIMEOUT, timeout or READ_TIMEOUT),
                     allow_redirects=False)
-            try:
-                self._check(response)
-                yield response
-            finally:
-                response.close()
+            except requests.RequestException as error:
+                if self._taken and _never_left(error):
+                    self._give_back(self._taken)
+                raise
 
     def _envelope(self, params):
         envelope = {
@@ -352,20 +381,25 @@ class Client:
             'params': params or {},
             }
         if self._key:
-            counter, request, recent = self._take()
+            counter, request, recent, answered = self._take(self._answered)
+            self._taken = counter
             envelope.update({
                     'branch': self.branch,
                     'uuid': self.uuid,
                     'counter': counter,
                     'request': request,
                     'recent': recent,
+                    'answered': answered,
                     'time': wire.utcnow(),
                     'heartbeat': self._heartbeat(),
                     })
         return envelope
 
-    def _take(self):
-        return Pool().get('offline_sales.request').take()
+    def _take(self, answered):
+        return Pool().get('offline_sales.request').take(answered)
+
+    def _give_back(self, counter):
+        Pool().get('offline_sales.request').give_back(counter)
 
     def _heartbeat(self):
         return Pool().get('offline_sales.configuration').get_heartbeat()
@@ -538,6 +572,15 @@ def _causes(error):
         waiting.extend([
                 getattr(error, 'reason', None), error.__cause__,
                 error.__context__, *error.args])
+
+
+def _never_left(error):
+    "Return True if there was no connection on which the request could leave"
+    return any(
+        isinstance(cause, (
+                requests.ConnectTimeout,
+                urllib3.exceptions.NewConnectionError))
+        for cause in _causes(error))
 
 
 def _diagnose(error):

@@ -64,6 +64,9 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         help="Tells this database from a copy of it.")
     central_uuid = fields.Char(
         "Identity of the Central", readonly=True, states=_at_branch)
+    restored = fields.Integer(
+        "Restoration of the Central", readonly=True,
+        help="The last one after which the central was asked for all again.")
     branch_code = fields.Char(
         "Code of the Branch", readonly=True, states=_at_branch)
     branch_name = fields.Char(
@@ -216,6 +219,7 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         Raise CentralError or PairingRefused; nothing has changed then.
         """
         pool = Pool()
+        Document = pool.get('offline_sales.document')
         IrConfiguration = pool.get('ir.configuration')
         # The first record of a singleton is made under a lock, for which the
         # transaction is begun again: before the code is used, not after
@@ -248,6 +252,8 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
                     'key': answer['key'],
                     'token': answer['token_key'],
                     })
+            # The central may be another than the one that has settled them
+            Document.doubt()
             if (branch := cls.get_branch()) and answer.get('numbers'):
                 numbers.prepare(branch)
                 numbers.move_on(branch, answer['numbers'])

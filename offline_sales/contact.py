@@ -95,6 +95,10 @@ class Contact(ModelSQL, ModelView):
         "Requests", required=True, readonly=True,
         help="The number of the last request that was accepted.")
     requests = fields.Text("Known Requests", readonly=True)
+    restored = fields.Integer(
+        "Restored", readonly=True,
+        help="The number of the request that has shown that this database "
+        "was restored from a copy.")
 
     pairing_selector = fields.Char("Beginning of Code", readonly=True)
     pairing_expire = fields.DateTime("Code Expires at", readonly=True)
@@ -183,6 +187,9 @@ class Contact(ModelSQL, ModelView):
         if verdict == 'stale':
             return 'stale'
         values = self._heard(envelope, received)
+        if envelope.answered > counter:
+            # The branch remembers what this database does not
+            values['restored'] = envelope.counter
         values['counter'] = envelope.counter
         values['requests'] = json.dumps(
             list(wire.remember(known, envelope).items()),

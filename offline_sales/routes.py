@@ -388,4 +388,10 @@ def _settle_token_keys(branch, params):
 @procedure('heartbeat', max_size=100_000)
 def heartbeat(branch, params):
     "Take note that the branch is well: the envelope has told how"
-    return {'time': wire.utcnow(), **_settle_token_keys(branch, params)}
+    pool = Pool()
+    Contact = pool.get('offline_sales.contact')
+    return {
+        'time': wire.utcnow(),
+        'restored': Contact.of(branch).restored,
+        **_settle_token_keys(branch, params),
+        }

@@ -7,12 +7,12 @@ by the central. At the central nobody sells on the points of the branches: it
 only does again what their documents say.
 """
 from trytond.i18n import gettext
-from trytond.model import ModelView, Workflow
+from trytond.model import ModelView, Workflow, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, without_check_access
 
 from .document.adapter import is_replay
-from .exceptions import DocumentError, OfflineAccessError
+from .exceptions import DocumentError, OfflineAccessError, Rejection
 from .product import OfflineQuantityMixin
 
 # The session of the cash that a payment brings, when it is done again
@@ -172,12 +172,34 @@ class CashSession(metaclass=PoolMeta):
     @classmethod
     def get_current(cls, point):
         pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
         Point = pool.get('sale.point')
         session = Transaction().context.get(SESSION)
-        if session is not None and is_replay():
+        if is_replay():
+            if session is None:
+                raise Rejection('unreadable', what='session')
             return cls(session)
         Point.check_side({point})
+        if Configuration.is_branch():
+            cls._take(lambda table: (
+                    (table.point == point.id) & (table.state == 'open')))
         return super().get_current(point)
+
+    @classmethod
+    def _take(cls, where):
+        """Let no other transaction count or use the sessions meanwhile
+
+        A write that changes nothing: on SQLite it takes the lock of the
+        database, on PostgreSQL that of the rows, and who has read them before
+        and writes them after is begun again. What is read from here on holds.
+        """
+        transaction = Transaction()
+        table = cls.__table__()
+        cursor = transaction.connection.cursor()
+        cursor.execute(*table.update(
+                [table.state], [table.state], where=where(table)))
+        for cache in transaction.cache.values():
+            cache.clear()
 
     @classmethod
     def check_modification(cls, mode, sessions, values=None, external=False):
@@ -242,10 +264,13 @@ class CashSession(metaclass=PoolMeta):
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
         Document = pool.get('offline_sales.document')
-        opened = [s for s in sessions if s.state == 'open']
         if not Configuration.is_branch():
             super().close(sessions)
             return
+        ids = list(map(int, sessions))
+        cls._take(lambda table: fields.SQL_OPERATORS['in'](table.id, ids))
+        sessions = cls.browse(ids)
+        opened = [s for s in sessions if s.state == 'open']
         for session in opened:
             if sales := {
                     p.sale for p in session.payments

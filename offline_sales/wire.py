@@ -13,7 +13,8 @@ A request is a JSON object, the envelope:
     uuid        the identity of the branch's database
     counter     a number that grows with each request
     request     the random identity of this request
-    recent      the last requests before this one, as [counter, identity]
+    recent      requests before this one, as [counter, identity], see retain
+    answered    the counter of the last request that the branch saw answered
     time        the clock of the branch, UTC
     heartbeat   how the branch is doing, see HEARTBEAT
     params      the arguments of the procedure, an object
@@ -208,6 +209,7 @@ class Envelope:
     counter: int = None
     request: str = None
     recent: dict = field(default_factory=dict)
+    answered: int = 0
     time: dt.datetime = None
     heartbeat: dict = field(default_factory=dict)
 
@@ -233,12 +235,17 @@ class Envelope:
             _check(is_name(value.get(name)), name)
             common[name] = value[name]
         _check(_is_counter(value.get('counter')), 'counter')
+        answered = value.get('answered', 0)
+        _check(
+            _is(answered, int) and 0 <= answered < value['counter'],
+            'answered')
         time = value.get('time')
         _check(time is None or isinstance(time, dt.datetime), 'time')
         return cls(
             **common,
             counter=value['counter'],
             recent=cls._parse_recent(value.get('recent', []), value),
+            answered=answered,
             time=time,
             heartbeat=parse_heartbeat(value.get('heartbeat')))
 
@@ -255,6 +262,22 @@ class Envelope:
                 'recent')
             parsed[counter] = request
         return parsed
+
+
+def retain(requests, answered):
+    """Return what to tell of the requests, RECENT at most
+
+    requests: [counter, identity] by counter. answered: the counter of the
+    last one that was answered, 0 if none was.
+
+    The first ones after it say where a copy of the database has parted from
+    it, however often it has tried since, the last ones what may still come.
+    """
+    since = [r for r in requests if r[0] >= answered]
+    if len(since) < RECENT:
+        return requests[-RECENT:]
+    half = RECENT // 2
+    return since[:half] + since[half - RECENT:]
 
 
 def judge(last, known, envelope):

@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "Cash sessions: the branch's own, from the first ticket to the cut"
 import datetime as dt
+import threading
 from decimal import Decimal
 
 import pytest
@@ -234,6 +235,60 @@ def test_rejected_ticket_keeps_its_own_day_unsettled(
     tickets = states(shop.central, 'ticket')
     assert sorted(tickets) == ['processed'] * 5 + ['rejected']
     assert sessions(central)[1]['end'] == sessions(counter)[1]['end']
+
+
+def test_ticket_rejected_before_the_cut_is_counted(
+        shop, counter, monkeypatch):
+    "The cut waits for it, however long it takes"
+    def fail(cls, sales):
+        raise ZeroDivisionError
+    counter.sell_some(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            shop.central.get('sale.point.sale'), 'prepare_posting',
+            classmethod(fail))
+        send(shop)
+    counter.sell_some(1, start=4)
+    counter.cut()
+    send(shop)
+    assert [d['state'] for d in documents(shop.central)] == [
+        'processed', 'rejected', 'processed', 'received']
+
+
+def test_cut_while_another_pays(shop, counter, monkeypatch):
+    "What is paid while the drawer is counted is not left out"
+    counter.sell_some(1)
+    other = Counter(shop.branch, login='esp.martin')
+    sale = other.open([(other.codes(1)[0], 1)])
+    counted = counter.session()
+    Session = shop.branch.get('sale.point.cash.session')
+
+    def count():
+        session = Session(counted)
+        session.end_amount = session.start_amount + session.balance
+        session.save()
+    counter.run(count)
+    browse, threads = Session.browse, []
+
+    def sell():
+        other.pay(sale)
+        other.process(sale)
+
+    def after_the_lock(cls, records):
+        if not threads:
+            threads.append(threading.Thread(target=sell))
+            threads[0].start()
+            # Long enough for what is not locked
+            threads[0].join(2)
+        return browse(records)
+    monkeypatch.setattr(Session, 'browse', classmethod(after_the_lock))
+    counter.button('sale.point.cash.session', 'close', counted)
+    threads[0].join()
+    monkeypatch.undo()
+    counter.cut()
+    send(shop)
+    assert {d['state'] for d in documents(shop.central)} == {'processed'}
+    assert len(documents(shop.central, ('kind', '=', 'cash_cut'))) == 2
 
 
 @pytest.mark.parametrize('name', ['balance', 'end', 'start'])

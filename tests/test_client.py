@@ -446,9 +446,13 @@ def test_not_paired(branch):
         branch.run(ask)
 
 
-def test_counter_is_durable_before_it_is_sent(office, paired):
-    with office.web.down(), pytest.raises(exceptions.ClosedPort):
-        paired.run(ask, attempts=1)
+def test_counter_is_durable_before_it_is_sent(office, paired, monkeypatch):
+    def lose(self, request, **kwargs):
+        raise requests.ConnectionError("lost")
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.Session, 'send', lose)
+        with pytest.raises(exceptions.Interrupted):
+            paired.run(ask, attempts=1)
     assert [n for n, _ in requests_of(paired)] == [1]
     assert paired.run(ask)['branch'] == 'N'
     assert [n for n, _ in requests_of(paired)] == [1, 2]
@@ -485,8 +489,19 @@ def test_counter_remembers_few(paired):
         with paired.transaction():
             Pool().get('offline_sales.request').take()
     kept = requests_of(paired)
-    assert len(kept) == wire.RECENT
+    # And the one that is on its way
+    assert len(kept) == wire.RECENT + 1
     assert kept[-1][0] == wire.RECENT + 10
+
+
+def test_what_never_left_has_no_number(office, paired):
+    "However often a branch tries without internet"
+    paired.run(ask)
+    before = requests_of(paired)
+    for _ in range(3):
+        with office.web.down(), pytest.raises(exceptions.ClosedPort):
+            paired.run(ask, attempts=1)
+    assert requests_of(paired) == before
 
 
 def test_hello_tells_the_clock(paired, monkeypatch):

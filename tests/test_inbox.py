@@ -784,6 +784,108 @@ def test_session_of_another_point(shop, counter, inbox):
         'rejected', 'processed', 'processed']
 
 
+def test_session_at_a_point_of_the_central(shop, counter, inbox):
+    online = Counter(shop.central)
+    online.sell([(online.codes(1)[0], 1)])
+    online.cut()
+
+    def move(values):
+        values['record']['values']['point'] = online.point
+    counter.sell_some(1)
+    session, ticket = inbox.entries()
+    inbox.receive([change(session, move), ticket])
+    inbox.process()
+    rejected, waiting = documents(shop.central)
+    assert (rejected['state'], rejected['reason']) == (
+        'rejected', 'unreadable')
+    assert waiting['state'] == 'received'
+
+
+def test_session_that_the_branch_did_not_open(shop, counter, inbox):
+    "Its cut would count the drawer of another"
+    online = Counter(shop.central)
+    online.sell([(online.codes(1)[0], 1)])
+    other = online.session()
+    counter.sell_some(1)
+    counter.cut()
+    *entries, cut = inbox.entries()
+
+    def take(values):
+        values['record']['key'] = other
+        values['record']['values']['point'] = online.point
+    inbox.receive([*entries, change(cut, take)])
+    inbox.process()
+    assert inbox.states(('kind', '=', 'cash_cut')) == ['rejected']
+
+
+def test_session_is_counted_once(shop, counter, inbox):
+    counter.sell_some(1)
+    counter.cut()
+    *entries, cut = inbox.entries()
+    inbox.receive([*entries, cut, change(cut, lambda v: None, new_uuid=True)])
+    inbox.process()
+    assert inbox.states(('kind', '=', 'cash_cut')) == [
+        'processed', 'rejected']
+
+
+def test_cash_without_session(shop, counter, inbox):
+    "None is opened for it"
+    def drop(values):
+        for payment in values['record']['children']['payments']:
+            del payment['values']['session']
+    counter.sell([(counter.codes(1)[0], 1)])
+    session, ticket = inbox.entries()
+    inbox.receive([session, change(ticket, drop)])
+    inbox.process()
+    two, = inbox.tickets()
+    assert (two['state'], two['reason']) == ('rejected', 'unreadable')
+
+    def read():
+        return [s.state for s in inbox.get(
+                'sale.point.cash.session').search(inbox.offline)]
+    assert shop.central.run(read) == ['closed']
+
+
+def test_changed_unit_of_sale(shop, counter, inbox):
+    "Two pieces are no two boxes"
+    code, = counter.codes(1, decimals=False)
+    online = Counter(shop.central, kind='offline')
+    counter.sell([(code, 2)])
+
+    def pack():
+        Uom = inbox.get('product.uom')
+        product = inbox.get('product.product')(online.products[code])
+        box, = Uom.create([{
+                    'name': "Box of 12",
+                    'symbol': "b12",
+                    'category': product.default_uom.category.id,
+                    'factor': 12,
+                    'rate': round(1 / 12, 12),
+                    'rounding': 1,
+                    'digits': 0,
+                    }])
+        product.template.sale_uom = box
+        product.template.save()
+    shop.central.run(pack, context={'company': online.company})
+    inbox.deliver()
+    two, = inbox.tickets()
+    assert (two['state'], two['reason']) == ('rejected', 'total_changed')
+
+
+def test_fault_is_told_without_its_text(shop, counter, inbox, monkeypatch):
+    def fail(cls, sales):
+        raise ZeroDivisionError("a secret of the central")
+    monkeypatch.setattr(
+        inbox.get('sale.point.sale'), 'prepare_posting', classmethod(fail))
+    counter.sell_some(1)
+    entries = inbox.entries()
+    inbox.receive(entries)
+    inbox.process()
+    told = inbox.report(entries)['documents'][entries[-1]['uuid']]
+    assert told['reason'] == {
+        'code': 'fault', 'params': {'message': 'ZeroDivisionError'}}
+
+
 def test_closed_period(shop, counter, inbox):
     date = dt.date(dt.date.today().year - 2, 6, 1)
     counter.sell([(counter.codes(1)[0], 1)])

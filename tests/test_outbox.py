@@ -188,19 +188,22 @@ def test_ticket_without_document_is_captured_when_sending(shop, counter):
 
 def test_central_that_was_restored_gets_everything_again(
         shop, counter, tmp_path):
-    former = shop.central.save(tmp_path / 'former.sqlite')
+    "What it had accepted too, and what it still has is not done twice"
     counter.sell_some(2)
-
-    def send_only():
-        shop.branch.get('offline_sales.document').send()
-    shop.branch.run(send_only)
-    with shop.branch.transaction() as transaction:
-        transaction.connection.cursor().execute(
-            "UPDATE offline_sales_document SET state = 'sent'")
-    shop.central.restore(former)
     send(shop)
-    assert states(shop.central) == ['processed'] * 3
-    assert states(shop.branch) == ['accepted'] * 3
+    former = shop.central.save(tmp_path / 'former.sqlite')
+    counter.sell_some(2, start=2)
+    send(shop)
+    assert states(shop.branch) == ['accepted'] * 5
+    before = balances(shop.central, counter.company)
+    shop.central.restore(former)
+    assert len(states(shop.central)) == 3
+    send(shop)
+    assert states(shop.central) == ['processed'] * 5
+    assert states(shop.branch) == ['accepted'] * 5
+    assert balances(shop.central, counter.company) == before
+    send(shop)
+    assert states(shop.central) == ['processed'] * 5
 
 
 def test_branch_learns_what_its_records_are_at_the_central(shop, counter):

@@ -216,6 +216,40 @@ def test_judge_alarms_at_a_copy_only(data):
     assert deliver(behind[-1]) == 'clone'
 
 
+@given(
+    st.integers(0, 80), st.integers(0, 15), st.integers(0, 200),
+    st.booleans())
+def test_judge_alarms_however_often_the_copy_tried(
+        before, lost, tries, answered):
+    """A copy that has tried without an answer, after its original has lost
+    some requests and had another accepted"""
+    last, known = 0, {}
+
+    def go_on(requests, last_answered, name):
+        request = envelope(
+            (requests[-1][0] if requests else 0) + 1,
+            f'{name}{len(requests)}',
+            wire.retain(requests, last_answered))
+        kept = wire.retain(requests, last_answered)
+        return request, [*kept, [request.counter, request.request]]
+
+    requests = []
+    for n in range(before):
+        request, requests = go_on(requests, n, 'r')
+        assert wire.judge(last, known, request) == 'new'
+        last, known = request.counter, wire.remember(known, request)
+    # The copy may not know of the last answer
+    seen = last if answered else max(last - 1, 0)
+    original, copy = list(requests), list(requests)
+    for _ in range(lost + 1):
+        request, original = go_on(original, last, 'original')
+    assert wire.judge(last, known, request) == 'new'
+    last, known = request.counter, wire.remember(known, request)
+    for _ in range(tries + 1):
+        request, copy = go_on(copy, seen, 'copy')
+    assert wire.judge(last, known, request) == 'clone'
+
+
 @given(st.lists(st.text(max_size=1), max_size=3))
 def test_remember_is_bounded(names):
     known = dict.fromkeys(range(1, 1000), "x")

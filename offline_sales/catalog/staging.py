@@ -55,6 +55,9 @@ class Staging:
                 frozenset(model['initial']), model['singleton'])
         self.path = self._path()
         self._remove()
+        # It holds customers and hashes of passwords
+        os.close(os.open(
+                self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self.connection = sqlite3.connect(self.path)
         # A staging that is lost is begun again
         self.connection.execute('PRAGMA journal_mode = OFF')

@@ -22,6 +22,13 @@ class _Adapter(Adapter):
             }
 
 
+def _check_point(entry):
+    "Raise Rejection if the session is of another point than was said"
+    point = entry.payload['header'].get('point')
+    if not point or entry.payload['record']['values'].get('point') != point:
+        raise Rejection('unreadable', what='point')
+
+
 class CashSessionAdapter(_Adapter):
     """A cash session that was opened
 
@@ -35,6 +42,10 @@ class CashSessionAdapter(_Adapter):
         'sale.point.cash.session': {
             'state', 'previous_session', 'end_amount'},
         }
+
+    def check_entry(self, entry, forest):
+        _check_point(entry)
+        return super().check_entry(entry, forest)
 
     def create(self, entries, forest):
         pool = Pool()
@@ -113,8 +124,17 @@ class CashCutAdapter(_Adapter):
         sales = {str(p.sale) for p in session.payments}
         return Document.search([
                 ('record', 'in', list(sales)),
-                ('state', 'in', Document.LIVE),
+                ('state', '!=', 'withdrawn'),
                 ], order=[('id', 'ASC')])
+
+    def check(self, entries, forest):
+        counted = set()
+        for entry, reason in super().check(entries, forest):
+            session = forest.get(self.model, entry.payload['record']['key'])
+            if reason is None and session in counted:
+                reason = Rejection('identity_taken', model=self.model)
+            counted.add(session)
+            yield entry, reason
 
     def check_keys(self, entry, forest):
         root, *transfers = walk(entry.payload['record'])
@@ -133,8 +153,10 @@ class CashCutAdapter(_Adapter):
         if not session:
             waits.add((self.model, tree['key']))
             return waits
+        _check_point(entry)
         if Session(session).point.id != entry.payload['header']['point']:
             raise Rejection('unreadable', what='point')
+        self.check_session(entry, Session(session))
         uuids = entry.payload.get('documents')
         if not isinstance(uuids, list):
             raise Rejection('unreadable', what='documents')
@@ -146,6 +168,22 @@ class CashCutAdapter(_Adapter):
         waits.update(
             (Document.__name__, uuid) for uuid in uuids if uuid not in settled)
         return waits
+
+    def check_session(self, entry, session):
+        "Raise Rejection if the branch may not count the session, or has"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        done = Document.search([
+                ('record', '=', str(session)),
+                ('branch', '=', entry.document.branch.id),
+                ('kind', 'in', ['cash_session', self.kind]),
+                ('state', 'in', ['prepared', 'processed']),
+                ])
+        kinds = {document.kind for document in done}
+        if self.kind in kinds:
+            raise Rejection('identity_taken', model=self.model)
+        if not kinds:
+            raise Rejection('unreadable', what='session')
 
     def create(self, entries, forest):
         pool = Pool()

@@ -15,6 +15,7 @@ from trytond.transaction import Transaction, without_check_access
 from ..exceptions import Rejection
 from ..routes import procedure
 from ..wire import Malformed
+from . import durability
 from . import payload as payload_
 from .tree import Forest, find
 
@@ -151,6 +152,7 @@ class Document(metaclass=PoolMeta):
                     'original': (
                         original.id if original.branch == branch else None),
                     })
+        durability.ensure()
         received = []
         for sub_values in grouped_slice(to_create, 100):
             received.extend(cls.create(list(sub_values)))
@@ -237,8 +239,11 @@ class Document(metaclass=PoolMeta):
         "Return what the branch is told of the document"
         reason = None
         if self.reason_code:
-            reason = Rejection(
-                self.reason_code, **dict(self.reason_params or {}))
+            params = dict(self.reason_params or {})
+            if self.reason_code == 'fault':
+                # Its text may hold what is not the branch's
+                params['message'] = params['message'].partition(':')[0]
+            reason = Rejection(self.reason_code, **params)
         return _answer(self.state, reason)
 
 

@@ -150,7 +150,7 @@ class Document(metaclass=PoolMeta):
             with Transaction().new_transaction():
                 cls.capture_missed()
             # Nothing is marked as tried if nobody is there
-            client.heartbeat()
+            cls._doubt(client.heartbeat().get('restored'))
             cls._ask(client, ['sent', 'rejected'])
             tried = set()
             while requests := cls._get_requests(tried):
@@ -162,6 +162,33 @@ class Document(metaclass=PoolMeta):
                     and time.monotonic() < deadline):
                 time.sleep(POLL)
         return delivery
+
+    @classmethod
+    def _doubt(cls, restored):
+        """Ask for all again if the central was restored from a copy, which
+        may lack what had been accepted
+
+        restored: what tells one restoration from another, None without.
+        """
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        with Transaction().new_transaction():
+            configuration = Configuration(1)
+            if restored is None or restored == configuration.restored:
+                return
+            logger.warning("the central was restored from a copy")
+            cls.doubt()
+            configuration.restored = restored
+            configuration.save()
+
+    @classmethod
+    def doubt(cls):
+        "Have the central be asked of all that it settled"
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.update(
+                [table.state], ['sent'],
+                where=table.state.in_(['accepted', 'voided'])))
 
     @classmethod
     def _get_requests(cls, tried):

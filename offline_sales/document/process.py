@@ -25,6 +25,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, TransactionError
 
 from ..exceptions import Rejection
+from . import durability
 from .adapter import REPLAY, Entry
 from .payload import Unreadable
 from .tree import Forest
@@ -177,6 +178,7 @@ class Document(metaclass=PoolMeta):
             # What waited may be of what was just made
             entries = waiting
         cls.save(documents)
+        durability.ensure()
         return sum(d.state != 'received' for d in documents)
 
     @classmethod

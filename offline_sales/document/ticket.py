@@ -23,6 +23,12 @@ class TicketAdapter(Adapter):
     totals_references = {
         'payments': {'method': 'sale.point.payment.method'},
         'taxes': {'tax': 'account.tax'},
+        'goods': {
+            'product': 'product.product',
+            'unit': 'product.uom',
+            'from_location': 'stock.location',
+            'to_location': 'stock.location',
+            },
         }
 
     def get_header(self, sale):
@@ -47,7 +53,35 @@ class TicketAdapter(Adapter):
                 {'method': method, 'amount': amount}
                 for method, amount in payments.items()],
             'taxes': self.get_taxes(sale),
+            'goods': self.get_goods(sale),
             }
+
+    def get_goods(self, sale):
+        """Return what leaves and enters the stock
+
+        The unit of a line and whether it moves goods are of the product as it
+        is now, not of the line.
+        """
+        pool = Pool()
+        Uom = pool.get('product.uom')
+        goods = defaultdict(Decimal)
+        for line in sale.lines:
+            if line.product.type == 'service':
+                continue
+            unit = line.product.default_uom
+            quantity = Uom.compute_qty(
+                line.unit, abs(line.quantity), unit, round=False)
+            goods[(
+                    line.product.id, unit.id, line.from_location.id,
+                    line.to_location.id)] += Decimal(repr(quantity))
+        return [{
+                'product': product,
+                'unit': unit,
+                'from_location': from_location,
+                'to_location': to_location,
+                'quantity': quantity,
+                } for (product, unit, from_location, to_location), quantity
+            in goods.items()]
 
     def get_taxes(self, sale):
         """Return the taxes as they are computed, before a difference with what
