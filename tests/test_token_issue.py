@@ -225,7 +225,7 @@ def test_terminal_gives_the_same(shop, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize('arguments, text', [
-        (['--branch', 'XXX', '985 960 485'], "0 branches"),
+        (['--branch', 'NADA', '985 960 485'], "0 branches"),
         (['--branch', 'ESP', '123'], "nine digits"),
         (['--branch', 'ESP', '--hours', '99', '385960487'], "hours")])
 def test_terminal_says_what_is_wrong(shop, monkeypatch, arguments, text):

@@ -134,17 +134,15 @@ class GateMixin:
         pool = Pool()
         Usage = pool.get('offline_sales.usage')
         User = pool.get('res.user')
-        user = Transaction().user
         if not User.is_seller():
             raise OfflineAccessError(
                 gettext('offline_sales.msg_usage_not_seller'))
         if not cls._needs_usage(mode):
             return
         reading = read_clock()
-        phase = Usage.get_phase(user, reading)
+        usage, phase = Usage.find(Transaction().user, reading)
         if phase in {OPEN, ENDING} or (
                 phase == GRACE and cls._finishes(mode, records)):
-            usage = Usage.get_current(user, reading)
             usage.mark(reading)
         elif phase == CLOCK:
             raise OfflineAccessError(
@@ -180,10 +178,8 @@ class NoticeMixin:
         Usage = pool.get('offline_sales.usage')
         if not Configuration.is_branch():
             return
-        user, reading = Transaction().user, read_clock()
-        phase = Usage.get_phase(user, reading)
+        usage, phase = Usage.find(Transaction().user, read_clock())
         if phase == ENDING:
-            usage = Usage.get_current(user, reading)
             yield 'warning', gettext(
                 'offline_sales.msg_usage_ending', end=usage.get_end())
         elif phase == GRACE:

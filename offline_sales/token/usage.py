@@ -326,12 +326,19 @@ class Usage(ModelSQL, ModelView):
             usages, key=lambda u: u.period.left(reading), default=None)
 
     @classmethod
-    def get_phase(cls, user, reading):
-        "Return the phase, see period.py, of the usage of the user"
+    def find(cls, user, reading):
+        """Return the current usage of the user, see get_current, and its
+        phase, see period.py"""
         usage = cls.get_current(user, reading)
         if not usage:
-            return OVER
-        return usage.period.phase(reading, cls._get_grace())
+            return None, OVER
+        return usage, usage.period.phase(reading, cls._get_grace())
+
+    @classmethod
+    def get_phase(cls, user, reading):
+        "Return the phase, see period.py, of the usage of the user"
+        _, phase = cls.find(user, reading)
+        return phase
 
     def mark(self, reading):
         "Keep what the clocks say, if it is due"
