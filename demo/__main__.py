@@ -282,6 +282,8 @@ class Demo:
         for name, server, login, password in rows:
             print(f"{name:<8} localhost:{server.port}  database "
                 f"{server.database:<8} user {login:<11} password {password}")
+        # Who reads it from a file or a pipe shall see it now
+        sys.stdout.flush()
         try:
             while all(server.running for server in self.servers):
                 time.sleep(1)

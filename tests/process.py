@@ -144,7 +144,8 @@ class Server:
         self.kill()
         for process in self._others:
             if process.poll() is None:
-                process.kill()
+                # With the processes that it has made
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
     def _popen(self, command, *args):
