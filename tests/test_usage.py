@@ -359,6 +359,38 @@ def test_login_without_a_token_takes_no_failure_back(
     assert refusal.value.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
+def test_wrong_tokens_are_counted_under_a_name_nobody_can_guess(
+        cashier, shop, monkeypatch):
+    "Else who cannot log in could keep a cashier from typing his token"
+    monkeypatch.setattr('trytond.res.user.time.sleep', lambda seconds: None)
+    with shop.branch.transaction():
+        uuid = shop.branch.get('offline_sales.configuration')(1).uuid
+    for name in [f'{PARAMETER},esp.lupita', PARAMETER, uuid]:
+        stranger = Cashier(shop.web.url, shop.branch.name, name)
+        for _ in range(7):
+            with pytest.raises(Refused):
+                stranger.login(password='wrong')
+    identifier = cashier.ask()
+    with pytest.raises(Asked):
+        cashier.login('0000000008')
+
+    def names():
+        Attempt = shop.branch.get('res.user.login.attempt')
+        return {a.login for a in Attempt.search([])}
+    counted = shop.branch.run(names) - {
+        f'{PARAMETER},esp.lupita', PARAMETER, uuid, 'esp.lupita'}
+    (name,) = counted
+    assert len(name) == 64
+    # Not the same at another branch
+    with shop.branch.transaction(user=0):
+        shop.branch.get('offline_sales.credential').set_token_keys(
+            [algorithm.make_key()])
+    with pytest.raises(Asked):
+        cashier.login('0000000008')
+    assert len(shop.branch.run(names)) == 6
+    assert identifier == cashier.ask()
+
+
 def test_no_neighbour_of_the_token_opens(shop):
     "None of 10,000 codes, all neighbours included"
     identifier = algorithm.make_id()

@@ -1,6 +1,8 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 import datetime as dt
+import hashlib
+import hmac
 
 from sql.operators import Equal
 
@@ -209,14 +211,24 @@ class Usage(ModelSQL, ModelView):
         """The wrong tokens of a login, by trytond's limits
 
         They count as failed logins, and once more under a name of their own:
-        a login without a token would take the others back.
+        a login without a token would take the others back. Nobody outside
+        can tell it: any name that is tried to log in with is counted.
         """
 
         def __init__(self, login, device_cookie):
             self.login = login
             self.device_cookie = device_cookie
-            self.name = f'{PARAMETER},{login}'
+            self.name = self._get_name(login)
             self.Attempt = Pool().get('res.user.login.attempt')
+
+        @staticmethod
+        def _get_name(login):
+            Credential = Pool().get('offline_sales.credential')
+            # Without one no token opens: there is nothing to count
+            key, *_ = [*Credential.get_token_keys(), b'']
+            return hmac.new(
+                key, f'{PARAMETER},{login}'.encode(),
+                hashlib.sha256).hexdigest()
 
         def check(self):
             most = config.getint('session', 'max_attempt', default=5)
