@@ -76,6 +76,11 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             ],
         help="How long after the end of a usage a ticket that is open "
         "can be finished.")
+    token_notice = fields.Function(fields.Text(
+            "Attention",
+            states={
+                'invisible': ~Eval('token_notice'),
+                }), 'get_token_notices')
     contact = fields.Function(fields.Many2One(
             'offline_sales.contact', "Contact"), 'get_contacts')
     contact_state = fields.Function(fields.Selection(
@@ -191,6 +196,23 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             if 'contact_state' in names:
                 result['contact_state'][id_] = contact.state
         return result
+
+    @classmethod
+    def get_token_notices(cls, branches, name):
+        "Say of which branches the key of the tokens is lost"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Contact = pool.get('offline_sales.contact')
+        notices = dict.fromkeys(map(int, branches))
+        # At a branch there is no key but its own
+        if not Configuration.is_branch():
+            for contact in Contact.search([
+                        ('branch', 'in', list(notices))]):
+                if contact.lacks_token_key():
+                    notices[contact.branch.id] = gettext(
+                        'offline_sales.msg_token_key_lost',
+                        branch=contact.branch.rec_name)
+        return notices
 
     @classmethod
     def get_contact_states(cls):

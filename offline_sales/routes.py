@@ -382,7 +382,8 @@ def _settle_token_keys(branch, params):
     if (not isinstance(accepted, list) or len(accepted) > 10
             or not all(isinstance(key, str) for key in accepted)):
         raise wire.Malformed('token_keys')
-    return {'token_keys': Contact.of(branch).settle_token_keys(accepted)}
+    told = Contact.of(branch).settle_token_keys(accepted)
+    return {'token_keys': told} if told else {}
 
 
 @procedure('heartbeat', max_size=100_000)
