@@ -283,6 +283,8 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
 class BranchUser(ModelSQL):
     "Branch - User"
     __name__ = 'offline_sales.branch-res.user'
+    # What was made by who has left comes late, see document/origin.py
+    _history = True
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
     user = fields.Many2One(
@@ -331,6 +333,8 @@ class BranchPairingCode(ModelView):
 class Register(ModelSQL, ModelView):
     "Register"
     __name__ = 'offline_sales.register'
+    # As for the users
+    _history = True
 
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
