@@ -113,6 +113,7 @@ offline_sales.configuration.test.result
 offline_sales.document r
 offline_sales.document.amount r
 offline_sales.document.send.result
+offline_sales.prefactura.payment rwcd
 offline_sales.register r
 offline_sales.update r
 offline_sales.usage r

@@ -6,10 +6,12 @@ An adapter is asked at the branch for the payload of a record, and at the
 central to do again what the payloads say. Other modules change an adapter by
 a subclass returned from Document.get_adapters.
 """
+import datetime as dt
 import logging
 from collections import defaultdict, namedtuple
 from decimal import Decimal
 
+from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -38,6 +40,7 @@ class Adapter:
     kind -- of the documents
     model -- the name of the model of their record
     order -- kinds are sent and processed from the least on
+    of_point -- whether each document is of a point of sale
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
     final_state -- of the records that must have a document, if all must
@@ -45,6 +48,7 @@ class Adapter:
     kind = None
     model = None
     order = 50
+    of_point = True
     owned = {}
     posted = False
     final_state = None
@@ -79,6 +83,8 @@ class Adapter:
         }
     # The models of what the rows of the totals are of, by name of the total
     totals_references = {}
+    # The codes of the rejections, by name of the total
+    total_codes = {}
 
     def get_header(self, record):
         """Return what the journal shows of the record, by local ids
@@ -163,6 +169,7 @@ class Adapter:
         The reason is None if it can be done, a Rejection, or a set of what it
         waits for.
         """
+        self.open_dates = {}
         for entry in entries:
             try:
                 yield entry, self.check_entry(entry, forest) or None
@@ -176,6 +183,37 @@ class Adapter:
             raise Rejection('unreadable', what=tree['model'])
         self.check_keys(entry, forest)
         return forest.check(tree)
+
+    def get_dates(self, entry):
+        "Return the dates at which something is posted"
+        return []
+
+    def check_periods(self, entry):
+        "Raise Rejection if nothing can be posted at one of the dates"
+        company = entry.document.branch.company
+        for date in self.get_dates(entry):
+            if type(date) is not dt.date:
+                raise Rejection('unreadable', what='date')
+            key = company.id, date
+            if key not in self.open_dates:
+                self.open_dates[key] = self.is_open(company, date)
+            if not self.open_dates[key]:
+                raise Rejection('closed_period', date=date.isoformat())
+
+    def is_open(self, company, date):
+        "Return True if accounting and stock are open at the date"
+        pool = Pool()
+        Period = pool.get('account.period')
+        StockPeriod = pool.get('stock.period')
+        try:
+            Period.find(company, date=date)
+        except UserError:
+            return False
+        return not StockPeriod.search([
+                ('company', '=', company.id),
+                ('state', '=', 'closed'),
+                ('date', '>=', date),
+                ], limit=1, order=[])
 
     def check_keys(self, entry, forest):
         "Raise Rejection if what the document makes is there already"
@@ -254,14 +292,18 @@ class Adapter:
                 expected[model][id_] = (entry.document, values)
                 names[model] |= values.keys()
         for model, by_id in expected.items():
+            columns = forest.schema.get_columns(model)
             rows = pool.get(model).read(list(by_id), list(names[model]))
             for row in rows:
                 document, values = by_id[row['id']]
                 for name, value in values.items():
-                    if _plain(row[name]) != _plain(value):
+                    found = row[name]
+                    if columns[name].kind == 'many2many':
+                        found = sorted(found)
+                    if _plain(found) != _plain(value):
                         raise Rejection(
                             'value_changed', document, model=model, field=name,
-                            expected=show(value), found=show(row[name]))
+                            expected=show(value), found=show(found))
 
     def verify_totals(self, entry, record):
         "Raise Rejection if a total is not that of the branch"
@@ -271,8 +313,25 @@ class Adapter:
                 found = self._sort_rows(name, found)
             if _plain(expected.get(name)) != _plain(found):
                 raise Rejection(
-                    'total_changed', entry.document, total=name,
-                    expected=show(expected.get(name)), found=show(found))
+                    self.get_total_code(name, expected.get(name), found),
+                    entry.document, total=name,
+                    expected=show(self.describe(name, expected.get(name))),
+                    found=show(self.describe(name, found)))
+
+    def get_total_code(self, name, expected, found):
+        "Return the code of the rejection because of the total"
+        return self.total_codes.get(name, 'total_changed')
+
+    def describe(self, name, total):
+        "Return the total with the names of what it refers to"
+        pool = Pool()
+        models = self.totals_references.get(name)
+        if not models:
+            return total
+        return [{
+                key: pool.get(models[key])(value).rec_name
+                if key in models else value
+                for key, value in row.items()} for row in total]
 
     def get_amounts(self, totals):
         """Return the values of the rows of the journal's amounts

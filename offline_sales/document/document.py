@@ -16,6 +16,7 @@ from .. import wire
 from ..exceptions import DocumentError
 from . import payload as payload_
 from .cash import CashCutAdapter, CashSessionAdapter
+from .prefactura import PrefacturaAdapter
 from .ticket import TicketAdapter
 
 
@@ -45,6 +46,7 @@ class Document(ModelSQL, ModelView):
             'currency.currency', "Currency"), 'on_change_with_currency')
     kind = fields.Selection([
             ('ticket', "Ticket"),
+            ('prefactura', "Prefactura"),
             ('cash_session', "Cash Session"),
             ('cash_cut', "Cash Cut"),
             ('unknown', "Unknown"),
@@ -113,6 +115,11 @@ class Document(ModelSQL, ModelView):
                     (t.point, Equal), (t.kind, Equal), (t.number, Equal),
                     where=(t.number != Null) & t.state.in_(cls.LIVE)),
                 'offline_sales.msg_document_number_unique'),
+            ('prefactura_number_unique', Exclude(t,
+                    (t.branch, Equal), (t.number, Equal),
+                    where=(t.kind == 'prefactura') & (t.number != Null)
+                    & t.state.in_(cls.LIVE)),
+                'offline_sales.msg_document_number_unique'),
             ]
         cls._sql_indexes.update([
                 Index(t,
@@ -129,7 +136,8 @@ class Document(ModelSQL, ModelView):
     def get_adapters(cls):
         "Return the adapters by kind"
         return {adapter.kind: adapter() for adapter in [
-                TicketAdapter, CashSessionAdapter, CashCutAdapter]}
+                TicketAdapter, PrefacturaAdapter, CashSessionAdapter,
+                CashCutAdapter]}
 
     @classmethod
     def get_adapter(cls, kind):

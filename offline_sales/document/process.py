@@ -99,7 +99,8 @@ class Document(metaclass=PoolMeta):
                         ]):
                 contents = document.get_contents()
                 try:
-                    origins.check(document.branch, contents['header'])
+                    origins.check(
+                    document.branch, contents['header'], adapter.of_point)
                 except Rejection:
                     continue
                 ids.append(document.id)
@@ -194,7 +195,8 @@ class Document(metaclass=PoolMeta):
         for document in documents:
             try:
                 contents = document.get_contents()
-                origins.check(document.branch, contents['header'])
+                origins.check(
+                    document.branch, contents['header'], adapter.of_point)
             except Unreadable as exception:
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
@@ -350,20 +352,29 @@ def _perform(function, extras=None):
     """
     transaction = Transaction()
     extras = {} if extras is None else extras
+    queued = len(transaction.tasks)
     for count in range(RETRIES + 1):
         if count:
             time.sleep(min(.02 * count, .3))
+        done = False
         try:
             with transaction.reset_context(), transaction.set_user(0), \
                     transaction.new_transaction(**extras) as new:
                 try:
-                    return function()
+                    result = function()
+                    done = True
+                    return result
                 except TransactionError as error:
                     new.rollback()
                     error.fix(extras)
         except backend.DatabaseOperationalError:
+            done = False
             if count == RETRIES:
                 raise
+        finally:
+            if not done:
+                # What was undone queued nothing
+                del transaction.tasks[queued:]
     raise backend.DatabaseOperationalError("too many locks")
 
 
