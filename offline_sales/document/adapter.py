@@ -21,6 +21,8 @@ from . import tree as tree_
 # the central's refusal to sell on a branch's point. The private keys of a
 # client's context are dropped (trytond.rpc), so nobody else can say so.
 REPLAY = '_offline_sales_replay'
+# The totals of a ticket that are posted in place of those computed now
+CHARGED = '_offline_sales_charged'
 
 Entry = namedtuple('Entry', ['document', 'payload'])
 
@@ -38,6 +40,8 @@ class Adapter:
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
     final_state -- of the records that must have a document, if all must
+    dates -- the names of the columns by model that a repair re-dates
+    acceptable -- the names of the totals whose difference a person may accept
     """
     kind = None
     model = None
@@ -45,6 +49,8 @@ class Adapter:
     owned = {}
     posted = False
     final_state = None
+    dates = {}
+    acceptable = frozenset()
 
     # At the branch
 
@@ -126,6 +132,21 @@ class Adapter:
         columns = list(self.totals_references[name])
         columns += sorted(rows[0].keys() - set(columns)) if rows else []
         return sorted(rows, key=lambda row: [row[c] for c in columns])
+
+    def merge_rows(self, name, rows):
+        "Return the rows of a total, those of the same records added up"
+        references = self.totals_references[name]
+        merged = {}
+        for row in rows:
+            key = tuple(row[column] for column in references)
+            if key not in merged:
+                merged[key] = row
+            else:
+                merged[key] = {
+                    column: value if column in references
+                    else merged[key][column] + value
+                    for column, value in row.items()}
+        return self._sort_rows(name, list(merged.values()))
 
     # At the central
 
@@ -258,13 +279,27 @@ class Adapter:
     def verify_totals(self, entry, record):
         "Raise Rejection if a total is not that of the branch"
         expected = entry.payload['totals']
+        accepted = (
+            self.acceptable if entry.document.is_accepted() else frozenset())
         for name, found in self.get_totals(record).items():
+            if name in accepted:
+                continue
             if name in self.totals_references:
                 found = self._sort_rows(name, found)
             if _plain(expected.get(name)) != _plain(found):
                 raise Rejection(
                     'total_changed', entry.document, total=name,
                     expected=show(expected.get(name)), found=show(found))
+
+    # Repair
+
+    def get_difference(self, document, contents):
+        "Return the cash that has to be booked if the totals are accepted"
+        return Decimal(0)
+
+    def accept(self, document, contents, transfer_type):
+        "Return the contents with what follows from accepting the totals"
+        return contents
 
     def get_amounts(self, totals):
         """Return the values of the rows of the journal's amounts

@@ -189,7 +189,7 @@ class Document(metaclass=PoolMeta):
             except payload_.Unreadable as exception:
                 read[entry['uuid']] = Rejection(
                     'unreadable', what=str(exception)[:100])
-        headers = _Headers(
+        headers = Headers(
             branch, [c for c in read.values() if not isinstance(c, Rejection)])
         now = cls._now()
         return [{
@@ -210,7 +210,7 @@ class Document(metaclass=PoolMeta):
         "See status"
         kept = cls._get_kept(branch, asked)
         made = [d for d in kept.values() if d.state == 'processed']
-        trees = {d: d.get_contents()['record'] for d in made}
+        trees = {d: d.get_repaired()['record'] for d in made}
         forest = Forest(trees.values())
         answers = {}
         for uuid in asked:
@@ -263,7 +263,7 @@ def _contradict(uuid, sha256):
     return f'{uuid}:{sha256}'
 
 
-class _Headers:
+class Headers:
     "What the journal shows of documents that were received"
 
     def __init__(self, branch, contents):

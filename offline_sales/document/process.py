@@ -157,7 +157,7 @@ class Document(metaclass=PoolMeta):
         entries = []
         for document in documents:
             try:
-                entries.append(Entry(document, document.get_contents()))
+                entries.append(Entry(document, document.get_repaired()))
             except Unreadable as exception:
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
@@ -192,8 +192,8 @@ class Document(metaclass=PoolMeta):
             for entry, record in zip(group, records, strict=True):
                 document = entry.document
                 document.record = str(record)
-                document.set_reason(None)
                 if adapter.posted:
+                    document.set_reason(None)
                     document.state = 'prepared'
                 else:
                     document.finish()
@@ -233,6 +233,7 @@ class Document(metaclass=PoolMeta):
     def finish(self):
         self.state = 'processed'
         self.processed = self._now()
+        self.set_reason(self.get_outcome())
 
     # The second stage
 
@@ -282,7 +283,6 @@ class Document(metaclass=PoolMeta):
                     key=lambda d: d.kind):
                 cls.get_adapter(kind).post(list(group))
         for document in documents:
-            document.set_reason(None)
             document.finish()
         cls.save(documents)
         return len(documents)

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from trytond.exceptions import UserError
 from trytond.pool import Pool
+from trytond.transaction import Transaction
 
 from ..exceptions import Rejection
-from .adapter import Adapter, about
+from .adapter import CHARGED, Adapter, about
 
 
 class TicketAdapter(Adapter):
@@ -20,6 +21,10 @@ class TicketAdapter(Adapter):
         }
     posted = True
     final_state = 'done'
+    dates = {
+        'sale.point.sale': {'date'},
+        }
+    acceptable = frozenset({'total', 'tax', 'payments', 'taxes', 'goods'})
     totals_references = {
         'payments': {'method': 'sale.point.payment.method'},
         'taxes': {'tax': 'account.tax'},
@@ -160,7 +165,14 @@ class TicketAdapter(Adapter):
     def prepare(self, entries, sales):
         pool = Pool()
         Sale = pool.get('sale.point.sale')
-        Sale.prepare_posting(sales)
+        charged = {
+            sale: entry.payload['totals']
+            for entry, sale in zip(entries, sales, strict=True)
+            if entry.document.is_accepted()}
+        Sale.prepare_posting([s for s in sales if s not in charged])
+        for sale, totals in charged.items():
+            with Transaction().set_context({CHARGED: totals}):
+                Sale.prepare_posting([sale])
 
     def post(self, documents):
         pool = Pool()

@@ -68,17 +68,19 @@ class Schema:
                 else:
                     model, _, key = str(value).partition(',')
                     if key:
-                        yield node, column, model, _parse_key(key)
+                        yield node, column, model, parse_key(key)
 
 
-def _parse_key(key):
+def parse_key(key):
+    "Return the key that the text is of"
     try:
         return int(key)
     except ValueError:
         return key
 
 
-def _put(node, column, model, key):
+def put(node, column, model, key):
+    "Have the column of the node refer to the record"
     if column.kind == 'reference' and key is not None:
         key = f'{model},{key}'
     node['values'][column.name] = key
@@ -139,7 +141,7 @@ def export(tree):
         model: Link.to_wire(model, ids_) for model, ids_ in targets.items()}
     for node, column, model, id_ in references:
         if id_ in known[model]:
-            _put(node, column, model, known[model][id_])
+            put(node, column, model, known[model][id_])
         elif column.required:
             raise CaptureError(gettext(
                     'offline_sales.msg_document_capture_unknown',
@@ -277,7 +279,7 @@ class Forest:
                 name: value for name, value in tree['values'].items()
                 if name in names}}
         for _, column, target, key in list(self.schema.get_references([node])):
-            _put(node, column, target, self.get(target, key))
+            put(node, column, target, self.get(target, key))
         return node['values']
 
     def get_inner_values(self, tree):
@@ -289,7 +291,7 @@ class Forest:
             inner = {'values': {}}
             for _, column, model, key in self.schema.get_references([node]):
                 if (model, key) in own:
-                    _put(inner, column, model, self.get(model, key))
+                    put(inner, column, model, self.get(model, key))
             if inner['values']:
                 yield (
                     node['model'], self.get(node['model'], node['key']),
