@@ -54,8 +54,11 @@ class Adapter:
 
     # At the branch
 
-    def get_payload(self, uuid, record, moment):
-        "Return the values of the payload of the record"
+    def get_payload(self, uuid, record, moment, jump=None):
+        """Return the values of the payload of the record
+
+        jump: the seconds by which the clock had been set back, if it was.
+        """
         tree = tree_.read(record)
         tree_.export(tree)
         return {
@@ -63,7 +66,8 @@ class Adapter:
             'uuid': uuid,
             'kind': self.kind,
             'header': self._export_references(
-                dict(self.get_header(record), moment=moment),
+                dict(
+                    self.get_header(record), moment=moment, clock_jump=jump),
                 self.header_references),
             'record': tree,
             'totals': self._export_totals(self.get_totals(record)),
@@ -102,6 +106,9 @@ class Adapter:
     def get_extra(self, record):
         "Return what else the payload says"
         return {}
+
+    def restore(self, contents):
+        "Do what else follows from contents that come back from a second copy"
 
     def _export_references(self, values, models):
         pool = Pool()
@@ -152,7 +159,7 @@ class Adapter:
 
     def check_totals(self, totals):
         "Raise Unreadable if they are not totals of the kind"
-        for name in ['total', 'tax']:
+        for name in ['total', 'tax', 'cash']:
             if not isinstance(totals.get(name), (Decimal, type(None))):
                 raise payload_.Unreadable(name)
         for name, references in self.totals_references.items():
@@ -240,6 +247,10 @@ class Adapter:
 
     def prepare(self, entries, records):
         "Make what follows from the records, but post nothing"
+
+    def get_stock_moves(self, records):
+        "Return the moves of goods, done, that were made for the records"
+        return []
 
     def post(self, documents):
         "Post what was prepared"

@@ -125,6 +125,19 @@ class CashCutAdapter(_Adapter):
     def get_extra(self, session):
         return {'documents': [d.uuid for d in self.get_documents(session)]}
 
+    def restore(self, contents):
+        "Sell no more in a session that was counted"
+        pool = Pool()
+        Link = pool.get('offline_sales.link')
+        Session = pool.get('sale.point.cash.session')
+        tree = contents['record']
+        for id_ in Link.from_wire(self.model, [tree['key']]).values():
+            session = Session(id_)
+            if session.state == 'open':
+                session.end_amount = tree['values']['end_amount']
+                session.state = 'closed'
+                session.save()
+
     def get_documents(self, session):
         "Return the documents whose cash the session counts"
         pool = Pool()

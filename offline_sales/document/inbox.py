@@ -181,6 +181,8 @@ class Document(metaclass=PoolMeta):
     @classmethod
     def _get_received(cls, branch, entries):
         "Return the values of the documents to keep"
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
         read = {}
         for entry in entries:
             try:
@@ -192,6 +194,7 @@ class Document(metaclass=PoolMeta):
         headers = Headers(
             branch, [c for c in read.values() if not isinstance(c, Rejection)])
         now = cls._now()
+        offset = Contact.of(branch).clock_offset
         return [{
                 'uuid': entry['uuid'],
                 'branch': branch.id,
@@ -200,7 +203,9 @@ class Document(metaclass=PoolMeta):
                     else 'unknown'),
                 'payload': entry['payload'],
                 'sha256': entry['sha256'],
+                'sent': now,
                 'received': now,
+                'clock_offset': offset,
                 **headers.get_values(read[entry['uuid']]),
                 } for entry in entries]
 
@@ -304,6 +309,7 @@ class Headers:
             'number': header.get('number'),
             'date': header.get('date'),
             'moment': header['moment'],
+            'clock_jump': header.get('clock_jump'),
             'state': 'received',
             }
         for name, model in adapter.header_references.items():

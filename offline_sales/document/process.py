@@ -60,6 +60,7 @@ class Document(metaclass=PoolMeta):
                 pass
         for company in {b.company for b in branches}:
             cls._post_company(company, deadline)
+        cls._compute_costs(deadline)
 
     @classmethod
     def process_received(cls, documents):
@@ -126,7 +127,7 @@ class Document(metaclass=PoolMeta):
         if not ids:
             return 0
         try:
-            return _perform(partial(do, ids), extras)
+            return perform(partial(do, ids), extras)
         except (backend.DatabaseOperationalError, _Posting):
             raise
         except Exception as exception:
@@ -138,7 +139,7 @@ class Document(metaclass=PoolMeta):
                     cls._bisect(part, do, set_aside, extras)
                     for part in [ids[:half], ids[half:]])
             rejection = _get_rejection(exception)
-        done = _perform(partial(set_aside, bad, rejection))
+        done = perform(partial(set_aside, bad, rejection))
         return done + cls._bisect(
             [i for i in ids if i != bad], do, set_aside, extras)
 
@@ -183,12 +184,15 @@ class Document(metaclass=PoolMeta):
 
     @classmethod
     def _replay(cls, adapter, entries, forest):
+        pool = Pool()
+        Cost = pool.get('offline_sales.document.cost')
         for user, group in groupby(
                 sorted(entries, key=_get_user_id), key=_get_user_id):
             group = list(group)
             with Transaction().set_user(user), \
                     Transaction().set_context(cls._get_context(group[0])):
                 records = adapter.replay(group, forest)
+                Cost.note(adapter.get_stock_moves(records))
             for entry, record in zip(group, records, strict=True):
                 document = entry.document
                 document.record = str(record)
@@ -301,7 +305,7 @@ class _Posting(Exception):
     "Another process posts for the company"
 
 
-def _perform(function, extras=None):
+def perform(function, extras=None):
     """Return what the function returns in a transaction of its own
 
     It is begun again with the locks that it asks for, which are added to

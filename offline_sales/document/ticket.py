@@ -24,7 +24,8 @@ class TicketAdapter(Adapter):
     dates = {
         'sale.point.sale': {'date'},
         }
-    acceptable = frozenset({'total', 'tax', 'payments', 'taxes', 'goods'})
+    acceptable = frozenset({
+            'total', 'tax', 'cash', 'payments', 'taxes', 'goods'})
     totals_references = {
         'payments': {'method': 'sale.point.payment.method'},
         'taxes': {'tax': 'account.tax'},
@@ -51,6 +52,9 @@ class TicketAdapter(Adapter):
         return {
             'total': Decimal(sale.total),
             'tax': Decimal(sale.total_tax),
+            'cash': sum(
+                (p.amount or 0 for p in sale.payments if p.method.cash),
+                Decimal(0)),
             'lines': len(sale.lines),
             'quantity': sum(
                 (Decimal(repr(l.quantity)) for l in sale.lines), Decimal(0)),
@@ -173,6 +177,9 @@ class TicketAdapter(Adapter):
         for sale, totals in charged.items():
             with Transaction().set_context({CHARGED: totals}):
                 Sale.prepare_posting([sale])
+
+    def get_stock_moves(self, sales):
+        return [m for sale in sales for l in sale.lines for m in l.moves]
 
     def post(self, documents):
         pool = Pool()
