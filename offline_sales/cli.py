@@ -17,10 +17,12 @@ def get_parser():
         default=[os.environ.get('TRYTOND_CONFIG')],
         help="the configuration of trytond")
     parser.add_argument(
-        '-d', '--database', required=True, help="the database of the central")
+        '-d', '--database', required=True,
+        help="the database of the central, for spool of the branch")
     commands = parser.add_subparsers(dest='command', required=True)
     token = commands.add_parser(
         'token', help="generate a usage token and log who gave it")
+    token.set_defaults(run=give_token)
     token.add_argument('id', help="the nine digits of the Id, read out")
     token.add_argument('--branch', required=True, help="code of the branch")
     token.add_argument(
@@ -29,6 +31,12 @@ def get_parser():
         '--hours', type=int, help="by default those of the branch")
     token.add_argument(
         '--reason', required=True, help="why it sells without internet")
+    spool = commands.add_parser(
+        'spool', help="the second copy of what was sold at a branch")
+    spool.set_defaults(run=restore_spool)
+    spool.add_argument('what', choices=['restore'])
+    spool.add_argument(
+        'file', nargs='?', help="by default that of the configuration")
     return parser
 
 
@@ -55,7 +63,7 @@ def get_operator():
 
 
 def give_token(options):
-    "Return the token and the branch that it is for, as they are shown"
+    "Return the branch and the token for it, as they are shown"
     from trytond.exceptions import UserError
     from trytond.pool import Pool
 
@@ -77,7 +85,31 @@ def give_token(options):
         hours = branch.get_token_hours()
     token = Token.give(
         branch, options.id, hours, options.reason, terminal=get_operator())
-    return format_token(token), branch.rec_name
+    return f"{branch.rec_name}: {format_token(token)}"
+
+
+def restore_spool(options):
+    "Put what is missing of a second copy into the outbox and tell of it"
+    from trytond.exceptions import UserError
+    from trytond.pool import Pool
+
+    from .document.spool import get_path
+    pool = Pool()
+    Document = pool.get('offline_sales.document')
+    path = options.file or get_path()
+    if not path or not os.path.exists(path):
+        raise UserError(f"There is no second copy at {path}.")
+    restored = Document.restore(path)
+    lines = [
+        f"{restored.restored} documents were restored, "
+        f"{restored.known} were there."]
+    if restored.damaged:
+        lines.append(f"{restored.damaged} lines are damaged.")
+    if restored.taken:
+        lines.append(
+            "Not restored, as their numbers were given again: "
+            f"{', '.join(restored.taken)}.")
+    return "\n".join(lines)
 
 
 def main(arguments=None):
@@ -92,10 +124,10 @@ def main(arguments=None):
         Pool(options.database).init()
     try:
         with Transaction().start(options.database, 0):
-            token, branch = give_token(options)
+            said = options.run(options)
     except UserError as error:
         sys.exit(error.message)
-    print(f"{branch}: {token}")
+    print(said)
 
 
 if __name__ == '__main__':

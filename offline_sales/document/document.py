@@ -33,7 +33,7 @@ class Document(ModelSQL, ModelView):
     # What the branch said is never changed
     FROZEN = {
         'uuid', 'branch', 'kind', 'payload', 'sha256', 'number', 'date',
-        'moment', 'total', 'tax', 'original'}
+        'moment', 'clock_jump', 'total', 'tax', 'original'}
 
     uuid = fields.Char("Identity", required=True, readonly=True)
     branch = fields.Many2One(
@@ -58,6 +58,20 @@ class Document(ModelSQL, ModelView):
     moment = fields.DateTime(
         "Moment", readonly=True,
         help="When it was done, by the branch's clock.")
+    clock_jump = fields.Integer(
+        "Clock Set Back", readonly=True,
+        states={
+            'invisible': ~Eval('clock_jump'),
+            },
+        help="The seconds by which the branch's clock had been set back since "
+        "the document before.")
+    clock_offset = fields.Float(
+        "Clock Offset", digits=(None, 1), readonly=True,
+        states={
+            'invisible': ~Eval('clock_offset'),
+            },
+        help="The seconds by which the branch's clock was ahead of the "
+        "central's when the document was received.")
     user = fields.Many2One('res.user', "User", readonly=True)
     party = fields.Many2One('party.party', "Party", readonly=True)
     point = fields.Many2One('sale.point', "Point of Sale", readonly=True)

@@ -62,6 +62,7 @@ class Document(metaclass=PoolMeta):
                 pass
         for company in {b.company for b in branches}:
             cls._post_company(company, deadline)
+        cls._compute_costs(deadline)
 
     @classmethod
     def process_received(cls, documents):
@@ -100,12 +101,13 @@ class Document(metaclass=PoolMeta):
                 contents = document.get_contents()
                 try:
                     origins.check(
-                    document.branch, contents['header'], adapter.of_point)
+                        document.branch, contents['header'],
+                        cls.get_adapter(document.kind).of_point)
                 except Rejection:
                     continue
                 ids.append(document.id)
         if ids:
-            _perform(partial(cls._receive_again, ids))
+            perform(partial(cls._receive_again, ids))
 
     @classmethod
     def _receive_again(cls, ids):
@@ -162,7 +164,7 @@ class Document(metaclass=PoolMeta):
         if not ids:
             return 0
         try:
-            return _perform(partial(do, ids), extras)
+            return perform(partial(do, ids), extras)
         except (backend.DatabaseOperationalError, _Posting):
             raise
         except Exception as exception:
@@ -174,7 +176,7 @@ class Document(metaclass=PoolMeta):
                     cls._bisect(part, do, set_aside, extras)
                     for part in [ids[:half], ids[half:]])
             rejection = _get_rejection(exception)
-        done = _perform(partial(set_aside, bad, rejection))
+        done = perform(partial(set_aside, bad, rejection))
         return done + cls._bisect(
             [i for i in ids if i != bad], do, set_aside, extras)
 
@@ -194,7 +196,7 @@ class Document(metaclass=PoolMeta):
         entries = []
         for document in documents:
             try:
-                contents = document.get_contents()
+                contents = document.get_repaired()
                 origins.check(
                     document.branch, contents['header'], adapter.of_point)
             except Unreadable as exception:
@@ -226,17 +228,20 @@ class Document(metaclass=PoolMeta):
 
     @classmethod
     def _replay(cls, adapter, entries, forest):
+        pool = Pool()
+        Cost = pool.get('offline_sales.document.cost')
         for user, group in groupby(
                 sorted(entries, key=_get_user_id), key=_get_user_id):
             group = list(group)
             with Transaction().set_user(user), \
                     Transaction().set_context(cls._get_context(group[0])):
                 records = adapter.replay(group, forest)
+                Cost.note(adapter.get_stock_moves(records))
             for entry, record in zip(group, records, strict=True):
                 document = entry.document
                 document.record = str(record)
-                document.set_reason(None)
                 if adapter.posted:
+                    document.set_reason(None)
                     document.state = 'prepared'
                 else:
                     document.finish()
@@ -276,6 +281,7 @@ class Document(metaclass=PoolMeta):
     def finish(self):
         self.state = 'processed'
         self.processed = self._now()
+        self.set_reason(self.get_outcome())
 
     # The second stage
 
@@ -325,7 +331,6 @@ class Document(metaclass=PoolMeta):
                     key=lambda d: d.kind):
                 cls.get_adapter(kind).post(list(group))
         for document in documents:
-            document.set_reason(None)
             document.finish()
         cls.save(documents)
         return len(documents)
@@ -344,7 +349,7 @@ class _Posting(Exception):
     "Another process posts for the company"
 
 
-def _perform(function, extras=None):
+def perform(function, extras=None):
     """Return what the function returns in a transaction of its own
 
     It is begun again with the locks that it asks for, which are added to

@@ -71,7 +71,7 @@ class Schema:
                 elif column.kind == 'reference':
                     model, _, key = str(value).partition(',')
                     if key:
-                        yield node, column, model, _parse_key(key)
+                        yield node, column, model, parse_key(key)
 
     def get_related(self, nodes):
         "Yield (node, column, keys) for each relation in the values"
@@ -84,14 +84,16 @@ class Schema:
                     yield node, column, value
 
 
-def _parse_key(key):
+def parse_key(key):
+    "Return the key that the text is of"
     try:
         return int(key)
     except ValueError:
         return key
 
 
-def _put(node, column, model, key):
+def put(node, column, model, key):
+    "Have the column of the node refer to the record"
     if column.kind == 'reference' and key is not None:
         key = f'{model},{key}'
     node['values'][column.name] = key
@@ -157,7 +159,7 @@ def export(tree):
     left_out = set()
     for node, column, model, id_ in references:
         if id_ in known[model]:
-            _put(node, column, model, known[model][id_])
+            put(node, column, model, known[model][id_])
         elif column.required:
             raise _unknown(node, column, model, id_)
         else:
@@ -331,7 +333,7 @@ class Forest:
                 name: value for name, value in tree['values'].items()
                 if name in names}}
         for _, column, target, key in list(self.schema.get_references([node])):
-            _put(node, column, target, self.get(target, key))
+            put(node, column, target, self.get(target, key))
         for _, column, keys in list(self.schema.get_related([node])):
             ids = {self.get(column.target, key) for key in keys}
             node['values'][column.name] = sorted(ids - {None})
@@ -346,7 +348,7 @@ class Forest:
             inner = {'values': {}}
             for _, column, model, key in self.schema.get_references([node]):
                 if (model, key) in own:
-                    _put(inner, column, model, self.get(model, key))
+                    put(inner, column, model, self.get(model, key))
             if inner['values']:
                 yield (
                     node['model'], self.get(node['model'], node['key']),
