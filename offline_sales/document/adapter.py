@@ -37,6 +37,7 @@ class Adapter:
     order -- kinds are sent and processed from the least on
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
+    of_point -- whether they are of a point of sale of the branch
     final_state -- of the records that must have a document, if all must
     """
     kind = None
@@ -44,14 +45,14 @@ class Adapter:
     order = 50
     owned = {}
     posted = False
+    of_point = True
     final_state = None
 
     # At the branch
 
     def get_payload(self, uuid, record, moment):
         "Return the values of the payload of the record"
-        tree = tree_.read(record)
-        tree_.export(tree)
+        tree = self.get_tree(record)
         return {
             'version': payload_.VERSION,
             'uuid': uuid,
@@ -63,6 +64,19 @@ class Adapter:
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }
+
+    def get_tree(self, record):
+        "Return what is stored of the record, as the central knows it"
+        tree = tree_.read(record)
+        tree_.export(tree)
+        return tree
+
+    def settle(self, documents, twins):
+        """Do what follows from documents that the central has settled
+
+        twins: the (identity, model, id of the central) of what they made and
+        another record stands for.
+        """
 
     header_references = {
         'user': 'res.user',
@@ -128,6 +142,14 @@ class Adapter:
         return sorted(rows, key=lambda row: [row[c] for c in columns])
 
     # At the central
+
+    def check_contents(self, contents):
+        "Raise Unreadable if the payload is not one of the kind"
+        self.check_totals(contents['totals'])
+
+    def get_forest(self, entries):
+        "Return what the payloads refer to"
+        return tree_.Forest([e.payload['record'] for e in entries])
 
     def check_totals(self, totals):
         "Raise Unreadable if they are not totals of the kind"
@@ -219,6 +241,9 @@ class Adapter:
 
     def prepare(self, entries, records):
         "Make what follows from the records, but post nothing"
+
+    def conclude(self, document):
+        "Keep with the document what a person should know of what was done"
 
     def post(self, documents):
         "Post what was prepared"

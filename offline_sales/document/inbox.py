@@ -315,7 +315,8 @@ class _Headers:
             values['amounts'] = [('create', [
                         self._get_amount(row, adapter)
                         for row in adapter.get_amounts(totals)])]
-            if header.get('point') not in self.points:
+            if header.get('point') not in (
+                    self.points if adapter.of_point else {None}):
                 raise Rejection('foreign_point')
             if header.get('user') not in self.users | {None}:
                 raise Rejection('foreign_user')

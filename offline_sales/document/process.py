@@ -28,7 +28,6 @@ from ..exceptions import Rejection
 from . import durability
 from .adapter import REPLAY, Entry
 from .payload import Unreadable
-from .tree import Forest
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +161,7 @@ class Document(metaclass=PoolMeta):
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
         while entries:
-            forest = Forest([e.payload['record'] for e in entries])
+            forest = adapter.get_forest(entries)
             ready, waiting = [], []
             for entry, reason in adapter.check(entries, forest):
                 if reason is None:
@@ -197,6 +196,7 @@ class Document(metaclass=PoolMeta):
                     document.state = 'prepared'
                 else:
                     document.finish()
+                adapter.conclude(document)
 
     @classmethod
     def _get_context(cls, entry):
