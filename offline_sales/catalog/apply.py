@@ -15,7 +15,7 @@ from sql.operators import Operator
 
 from trytond import backend
 from trytond.cache import Cache
-from trytond.model import DeactivableMixin
+from trytond.model import DeactivableMixin, ValueMixin, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -238,6 +238,8 @@ class Apply:
                 f'WHERE local IS NULL')
         for columns in self._unique(name):
             self._adopt(name, columns)
+        for columns, or_empty in self._natural(name):
+            self._adopt(name, columns, or_empty)
         self._number(name)
         for ids in self._in_slices(self.unsettled.get(name, ())):
             self.execute(
@@ -265,14 +267,49 @@ class Apply:
                 result.append(names)
         return result
 
-    def _adopt(self, name, names):
+    def _natural(self, name):
+        """Return the lists of columns by which no two of the values or the
+        relations of a customer are alike, though no constraint says so, with
+        those that may be empty"""
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        Model = pool.get(name)
+        inverse, parent = Catalog.customer_models().get(name, (None, None))
+        names = {c.name for c in self.models[name].columns}
+        if not inverse or inverse not in names:
+            return []
+        Parent = pool.get(parent)
+        if issubclass(Model, ValueMixin):
+            values = {
+                n for n, field in Parent._fields.items()
+                if isinstance(field, fields.MultiValue)
+                and Parent.multivalue_model(n) == Model}
+            pattern = [
+                c.name for c in record.stored_columns(Model)
+                if c.kind == 'many2one' and c.name in names - values
+                and c.name != inverse]
+            return [([inverse], pattern)]
+        return [
+            ([field.origin, field.target], [])
+            for field in Parent._fields.values()
+            if field._type == 'many2many' and field.relation_name == name
+            and field.target in names]
+
+    def _adopt(self, name, names, or_empty=()):
         """Take the records that nobody knows and that are in the way of what
-        was received for it"""
+        was received for it
+
+        names: of the columns that are the same; or_empty: of those that may
+        be empty on both sides.
+        """
         source, model = self.source(name), self.models[name]
         places = {c.name: i for i, c in enumerate(model.columns)}
+        null_safe = 'IS' if backend.name == 'sqlite' else (
+            'IS NOT DISTINCT FROM')
         same = ' AND '.join(
-            f't.{quote(n)} = {self._value(model, places[n], alias=source)}'
-            for n in names)
+            f't.{quote(n)} {"=" if n in names else null_safe} '
+            f'{self._value(model, places[n], alias=source)}'
+            for n in chain(names, or_empty))
         self.execute(
             f'UPDATE {source} SET local = ('
             f'SELECT MIN(t.id) FROM {self.target(name)} t WHERE {same} '
@@ -560,7 +597,8 @@ class Apply:
             f'AND offline_sales_link.model = ?', name)
         self.execute(
             f'INSERT INTO offline_sales_link (model, local, central, version) '
-            f'SELECT ?, s.local, s.id, s.version FROM {source} s '
+            f'SELECT ?, s.local, s.id, '
+            f'CASE WHEN s.new != {ALONE} THEN s.version END FROM {source} s '
             f'WHERE NOT EXISTS (SELECT 1 FROM offline_sales_link l '
             f'WHERE l.model = ? AND l.local = s.local) ORDER BY s.id',
             name, name)

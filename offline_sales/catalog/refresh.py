@@ -156,6 +156,7 @@ class Refresh:
             former catalogs stay
         """
         self.schema = schema()
+        self._take_note()
         held = Held()
         # What was made here a moment ago may be missing from older digests
         self.unversioned = {} if self.shared else held.unversioned()
@@ -177,6 +178,25 @@ class Refresh:
         if asked := {n: ids for n, ids in asked.items() if n in late}:
             with closing(Staging(models)) as staging:
                 self._obtain(staging, held, asked, late)
+
+    def _take_note(self):
+        "Remember what is left alone, whatever is settled meanwhile"
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        Document = pool.get('offline_sales.document')
+        with Transaction().new_transaction(readonly=True):
+            self.unsettled = Catalog.unsettled()
+            last = Document.search([], order=[('id', 'DESC')], limit=1)
+            self.last_document = last[0].id if last else 0
+
+    def _get_unsettled(self):
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        unsettled = Catalog.unsettled(after=self.last_document)
+        return {
+            model: unsettled.get(model, set()) | self.unsettled.get(
+                model, set())
+            for model in unsettled.keys() | self.unsettled.keys()}
 
     def _obtain(self, staging, held, asked, names):
         "Receive what is asked for of the models of the names, and apply it"
@@ -288,7 +308,7 @@ class Refresh:
         Configuration = pool.get('offline_sales.configuration')
         with Transaction().new_transaction() as transaction:
             attach(staging)
-            apply = Apply(staging, Catalog.unsettled())
+            apply = Apply(staging, self._get_unsettled())
             Catalog.applying(staging.changed())
             deleted = apply.run()
             Catalog.keep_models(staging.models)

@@ -153,13 +153,18 @@ class Source:
         spec = self.spec.models[model]
         table = spec.Model.__table__()
         data = ModelData.__table__()
-        link = Link.__table__()
+        made = Link.__table__()
+        link = made.select(
+            made.local.as_('local'), Max(made.uuid).as_('uuid'),
+            where=(made.model == model)
+            & (made.branch == self.spec.branch.id),
+            group_by=[made.local])
         source = table.join(
             data, 'LEFT',
             condition=(data.model == model) & (data.db_id == table.id)
             ).join(
             link, 'LEFT',
-            condition=(link.model == model) & (link.local == table.id))
+            condition=link.local == table.id)
         where = self.spec.where(model, table)
         if ids is not None:
             where &= fields.SQL_OPERATORS['in'](table.id, ids)

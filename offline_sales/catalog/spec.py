@@ -95,7 +95,7 @@ class Spec:
 
     def _declare(self):
         Catalog = Pool().get('offline_sales.catalog')
-        context = self._domain_context()
+        context = Catalog.get_domain_context(self.branch)
         for catalog in Catalog.search([]):
             Model = catalog.get_model()
             if not Model or not self._at_branch(catalog.model):
@@ -233,15 +233,6 @@ class Spec:
                 if column.kind != 'many2one' or column.target in self.models)
 
     # Which rows
-
-    def _domain_context(self):
-        return {
-            'branch': self.branch.id,
-            'company': self.company,
-            'warehouse': self.branch.warehouse.id,
-            'points': [r.offline_point.id for r in self.branch.registers],
-            'users': [u.id for u in self.branch.allowed_users],
-            }
 
     def _pull(self):
         """Find the rows outside of the domains that others require

@@ -66,8 +66,7 @@ class Adapter:
 
         jump: the seconds by which the clock had been set back, if it was.
         """
-        tree = tree_.read(record)
-        left_out = tree_.export(tree)
+        tree, left_out = self.get_tree(record)
         if left_out:
             logger.warning(
                 "%s: the central does not know what these refer to: %s",
@@ -85,6 +84,19 @@ class Adapter:
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }
+
+    def get_tree(self, record):
+        """Return what is stored of the record, as the central knows it, and
+        the names of the fields that it does not know"""
+        tree = tree_.read(record)
+        return tree, tree_.export(tree)
+
+    def settle(self, documents, twins):
+        """Do what follows from documents that the central has settled
+
+        twins: the (identity, model, id of the central) of what they made and
+        another record stands for.
+        """
 
     header_references = {
         'user': 'res.user',
@@ -170,6 +182,14 @@ class Adapter:
         return self._sort_rows(name, list(merged.values()))
 
     # At the central
+
+    def check_contents(self, contents):
+        "Raise Unreadable if the payload is not one of the kind"
+        self.check_totals(contents['totals'])
+
+    def get_forest(self, entries):
+        "Return what the payloads refer to"
+        return tree_.Forest([e.payload['record'] for e in entries])
 
     def check_totals(self, totals):
         "Raise Unreadable if they are not totals of the kind"
@@ -297,6 +317,8 @@ class Adapter:
     def get_stock_moves(self, records):
         "Return the moves of goods, done, that were made for the records"
         return []
+    def conclude(self, document):
+        "Keep with the document what a person should know of what was done"
 
     def post(self, documents):
         "Post what was prepared"

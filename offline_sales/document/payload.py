@@ -81,7 +81,7 @@ def _check(values, uuid, kind):
         if not isinstance(values.get(name), dict):
             raise Unreadable(name)
     _check_header(values['header'])
-    _check_tree(values['record'])
+    check_tree(values['record'])
 
 
 def _check_header(header):
@@ -104,7 +104,8 @@ def _check_header(header):
             raise Unreadable(name)
 
 
-def _check_tree(tree):
+def check_tree(tree):
+    "Raise Unreadable if it is not a tree of records"
     if not (isinstance(tree, dict)
             and isinstance(tree.get('model'), str)
             and is_key(tree.get('key'))
@@ -115,7 +116,7 @@ def _check_tree(tree):
         if not isinstance(children, list):
             raise Unreadable("children")
         for child in children:
-            _check_tree(child)
+            check_tree(child)
 
 
 def is_key(value):

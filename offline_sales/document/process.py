@@ -29,7 +29,6 @@ from . import durability
 from .adapter import REPLAY, Entry
 from .origin import CODES, Origins
 from .payload import Unreadable
-from .tree import Forest
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class Document(metaclass=PoolMeta):
                         ('state', '=', 'rejected'),
                         ('reason_code', 'in', CODES),
                         ]):
-                contents = document.get_contents()
+                contents = document.get_repaired()
                 try:
                     origins.check(
                         document.branch, contents['header'],
@@ -207,7 +206,7 @@ class Document(metaclass=PoolMeta):
             else:
                 entries.append(Entry(document, contents))
         while entries:
-            forest = Forest([e.payload['record'] for e in entries])
+            forest = adapter.get_forest(entries)
             ready, waiting = [], []
             for entry, reason in adapter.check(entries, forest):
                 if reason is None:
@@ -245,6 +244,7 @@ class Document(metaclass=PoolMeta):
                     document.state = 'prepared'
                 else:
                     document.finish()
+                adapter.conclude(document)
 
     @classmethod
     def _get_context(cls, entry):

@@ -103,8 +103,14 @@ def put(node, column, model, key):
 
 def read(record):
     "Return the tree of the record as it is stored, named by local ids"
-    tree, = _read(Schema(), record.__class__, [record.id])
+    tree, = read_all(Schema(), record.__class__, [record.id])
     return tree
+
+
+def read_all(schema, Model, ids):
+    """Return the trees of the records of the ids as they are stored, named by
+    local ids"""
+    return _read(schema, Model, ids)
 
 
 def _read(schema, Model, ids, inverse=None):
@@ -129,7 +135,7 @@ def _read(schema, Model, ids, inverse=None):
     return [trees[id_] for id_ in ids]
 
 
-def export(tree):
+def export(tree, schema=None):
     """Name all that the tree refers to as the central knows it, and return
     what was left out: the sorted names of the fields, with their models
 
@@ -139,7 +145,7 @@ def export(tree):
     """
     pool = Pool()
     Link = pool.get('offline_sales.link')
-    schema = Schema()
+    schema = schema or Schema()
     nodes = list(walk(tree))
     ids = defaultdict(list)
     for node in nodes:
@@ -206,8 +212,8 @@ class Forest:
     Look-ups are made for all the trees at once.
     """
 
-    def __init__(self, trees):
-        self.schema = Schema()
+    def __init__(self, trees, schema=None):
+        self.schema = schema or Schema()
         self._ids = defaultdict(set)
         self._identities = defaultdict(dict)
         wanted = defaultdict(set)
