@@ -277,18 +277,34 @@ class Client:
     def hello(self, attempts=3):
         """Return who the central is, with the seconds by which the clock here
         is ahead of the central's as clock_offset"""
+        return self._meet(
+            lambda: self._keep_token_keys(
+                self.call('hello', self._name_token_keys(), attempts=1)),
+            attempts)
+
+    def invitation(self, code, uuid, attempts=3):
+        """Return who the central is to who shows a pairing code, as hello
+
+        uuid: the identity that the database will have.
+        """
+        return self._meet(
+            lambda: self.call(
+                'invitation', {'code': code, 'uuid': uuid}, attempts=1),
+            attempts)
+
+    def _meet(self, ask, attempts):
+        "Return who the central is with the offset of the clocks"
         times = {}
 
-        def ask():
+        def meet():
             times['sent'] = wire.utcnow()
-            result = self._keep_token_keys(
-                self.call('hello', self._name_token_keys(), attempts=1))
+            result = ask()
             times['received'] = wire.utcnow()
             if not (isinstance(result, dict)
                     and isinstance(result.get('time'), dt.datetime)):
                 raise self._error(exceptions.NotTryton)
             return result
-        result = self._persist(ask, attempts)
+        result = self._persist(meet, attempts)
         result['clock_offset'] = wire.clock_offset(
             times['sent'], times['received'], result['time'])
         return result

@@ -345,6 +345,34 @@ def is_private(request):
         return False
 
 
+def _get_code(request, params):
+    "Return (code, uuid) that a request without a key shows"
+    if not is_private(request):
+        raise Failure('insecure', HTTPStatus.FORBIDDEN)
+    code, uuid = params.get('code'), params.get('uuid')
+    if not (isinstance(code, str) and len(code) <= 100
+            and wire.is_name(uuid) and len(uuid) >= 16):
+        raise wire.Malformed('code')
+    return code, uuid
+
+
+def _tell_refusal(result):
+    if isinstance(result, Refusal):
+        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
+    return result
+
+
+@procedure('invitation', max_size=10_000, key=False, any_series=False)
+def invitation(request, params):
+    """Tell who shows a pairing code what its database has to be
+
+    params: code; uuid that the database will have. The code is not used up.
+    """
+    pool = Pool()
+    Contact = pool.get('offline_sales.contact')
+    return _tell_refusal(Contact.invite(*_get_code(request, params)))
+
+
 @procedure('pair', max_size=10_000, key=False, any_series=False)
 def pair(request, params):
     """Give its keys to the database that shows a pairing code
@@ -353,16 +381,7 @@ def pair(request, params):
     """
     pool = Pool()
     Contact = pool.get('offline_sales.contact')
-    if not is_private(request):
-        raise Failure('insecure', HTTPStatus.FORBIDDEN)
-    code, uuid = params.get('code'), params.get('uuid')
-    if not (isinstance(code, str) and len(code) <= 100
-            and wire.is_name(uuid) and len(uuid) >= 16):
-        raise wire.Malformed('pair')
-    result = Contact.pair(code, uuid, params)
-    if isinstance(result, Refusal):
-        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
-    return result
+    return _tell_refusal(Contact.pair(*_get_code(request, params), params))
 
 
 @procedure('hello', max_size=100_000)

@@ -1,0 +1,150 @@
+# This file is part of Ventas sin Internet. The COPYRIGHT file at the top
+# level of this repository contains the full copyright notices and license.
+"A technician: the real commands, and the line between shop and central"
+import datetime as dt
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import requests
+from proteus import Model, Wizard
+
+from trytond.modules.offline_sales.offline_sales import wire  # isort: skip
+
+from .process import BIN, free_port
+from .talk import other_server
+
+__all__ = ['Line', 'Technician', 'new_code']
+
+
+def new_code(central, branch='ESP'):
+    "Generate a pairing code at the central's server"
+    with central.proteus() as config:
+        Branch = Model.get('offline_sales.branch', config=config)
+        branch, = Branch.find([('code', '=', branch)])
+        return Wizard(
+            'offline_sales.branch.pairing', [branch], config=config).form.code
+
+
+class Line:
+    """What is between a branch and its central, which can fail
+
+    offset: seconds that the central's clock is ahead.
+    cut: the part of each answer of rows after which the line breaks.
+    before: called with the name of the procedure, once the central has
+    answered and before the branch is told.
+    """
+
+    def __init__(self, central):
+        self.central = central
+        self.heal()
+
+    def heal(self):
+        self.offset = 0
+        self.cut = None
+        self.before = lambda procedure: None
+
+    @contextmanager
+    def open(self):
+        with other_server(self._forward) as (port, self.came):
+            self.url = f'http://127.0.0.1:{port}'
+            yield self
+
+    def _forward(self, handler):
+        path, headers, body = self.came[-1]
+        procedure = path.rpartition('/')[2]
+        headers = {
+            name: value for name, value in headers.items()
+            if name not in {'Host', 'Content-Length', 'Connection'}}
+        answer = requests.post(
+            self.central.url + path, data=body, headers=headers,
+            stream=True, timeout=60)
+        data = answer.raw.read(decode_content=False)
+        if self.offset and procedure == 'invitation':
+            result = wire.loads(answer.content or data)
+            result['result']['time'] += dt.timedelta(seconds=self.offset)
+            data = wire.dumps(result)
+        self.before(procedure)
+        handler.send_response(answer.status_code)
+        for name in ['Content-Type', 'Content-Encoding', 'Retry-After']:
+            if value := answer.headers.get(name):
+                handler.send_header(name, value)
+        handler.send_header('Content-Length', str(len(data)))
+        handler.end_headers()
+        if self.cut and procedure == 'rows':
+            data = data[:int(len(data) * self.cut)]
+            handler.close_connection = True
+        handler.wfile.write(data)
+
+
+class Technician:
+    "Who types offline-sales branch … on the computer of a shop"
+
+    def __init__(self, directory, language='en'):
+        self.home = directory / 'home'
+        self.home.mkdir(parents=True)
+        self.directory = directory / 'branch'
+        self.language = language
+        self.port = free_port()
+
+    @property
+    def environment(self):
+        environment = {
+            name: value for name, value in os.environ.items()
+            if not name.startswith(('TRYTOND_', 'DB_', 'LC_', 'XDG_'))}
+        return {
+            **environment, 'HOME': str(self.home), 'LANG': self.language,
+            'LANGUAGE': '', 'PYTHONPATH': ''}
+
+    def _popen(self, *args, **options):
+        return subprocess.Popen(
+            [BIN / 'offline-sales', 'branch', *map(str, args),
+                '--directory', self.directory],
+            env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=self.home, **options)
+
+    def start(self, *args, **options):
+        "Return the process of the command"
+        return self._popen(*args, start_new_session=True, **options)
+
+    def type(self, *args, timeout=300, **options):
+        "Return (exit code, what was said) of a command, with no traceback"
+        process = self._popen(*args, **options)
+        try:
+            said, _ = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+        assert 'Traceback' not in said, said
+        return process.returncode, said
+
+    def init(self, url, code=None, *args, database='central', **options):
+        return self.type(
+            *self._init(url, code, *args, database=database), **options)
+
+    def _init(self, url, code, *args, database='central'):
+        if code:
+            args = ['--code', code, *args]
+        return [
+            'init', '--yes', '--url', url, '--database', database,
+            '--listen', f'127.0.0.1:{self.port}', *args]
+
+    def init_until(self, url, code, condition):
+        "Install until the condition holds, then the power fails"
+        process = self.start(*self._init(url, code))
+        reader = threading.Thread(target=process.stdout.read, daemon=True)
+        reader.start()
+        while not condition():
+            assert process.poll() is None
+            time.sleep(.05)
+        kill(process)
+
+
+def kill(process):
+    "What a power cut does to a process and those that it has started"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
