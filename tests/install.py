@@ -5,7 +5,6 @@ import datetime as dt
 import os
 import signal
 import subprocess
-import threading
 import time
 from contextlib import contextmanager
 
@@ -83,6 +82,8 @@ class Line:
 class Technician:
     "Who types offline-sales branch … on the computer of a shop"
 
+    prefix = []
+
     def __init__(self, directory, language='en'):
         self.home = directory / 'home'
         self.home.mkdir(parents=True)
@@ -101,8 +102,8 @@ class Technician:
 
     def _popen(self, *args, **options):
         return subprocess.Popen(
-            [BIN / 'offline-sales', 'branch', *map(str, args),
-                '--directory', self.directory],
+            [*self.prefix, BIN / 'offline-sales', 'branch',
+                *map(str, args), '--directory', self.directory],
             env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             cwd=self.home, **options)
@@ -133,14 +134,12 @@ class Technician:
             'init', '--yes', '--url', url, '--database', database,
             '--listen', f'127.0.0.1:{self.port}', *args]
 
-    def init_until(self, url, code, condition):
-        "Install until the condition holds, then the power fails"
-        process = self.start(*self._init(url, code))
-        reader = threading.Thread(target=process.stdout.read, daemon=True)
-        reader.start()
-        while not condition():
+    def init_until(self, url, code, text, *args):
+        "Install until the text is said and a little longer: the power fails"
+        process = self.start(*self._init(url, code, *args))
+        while text not in process.stdout.readline():
             assert process.poll() is None
-            time.sleep(.05)
+        time.sleep(.5)
         kill(process)
 
 

@@ -179,7 +179,10 @@ class Init:
         self.step(_("Activate the modules"))
         database.activate(
             self.state['central']['branch_modules'],
-            self.state['central']['language'])
+            self.state['central']['language'],
+            again=not self.state.get('activated'))
+        self.state['activated'] = True
+        self.place.write_state(self.state)
         if not database.paired():
             self.step(_("Pair with the central"))
             if not self.code:

@@ -55,6 +55,7 @@ def _create_file(file):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
     # Of nobody else's
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+    file.chmod(0o600)
 
 
 def _create_on_server(name):
@@ -89,13 +90,20 @@ class BranchDatabase(Database):
 
     # Modules
 
-    def activate(self, modules, language):
+    def activate(self, modules, language, again=False):
+        """Activate the modules in those languages
+
+        again: all of them, whether they are activated or not. trytond makes
+        the indexes after it has committed that they are.
+        """
         from trytond import backend
         from trytond.pool import Pool
         database = backend.Database(self.name).connect()
         if not database.test():
             database.init()
         missing = self._missing(modules)
+        if again and not missing:
+            missing = sorted({*modules, MODULE, 'ir', 'res'})
         languages = sorted({language, LANGUAGE, 'en'})
         if missing:
             with _bar_of_modules(missing):
