@@ -120,14 +120,14 @@ def test_central_is_another(technician, answer, text):
     assert (code, text in said) == (5, True), said
 
 
-@pytest.mark.parametrize('database, code, exit, text', [
+@pytest.mark.parametrize('database, code, ends, text', [
         ('nothing', 'x', 5, "no database"),
         ('plain', 'x', 5, "no database"),
         ('central', '0000-0000-0000', 5, "code"),
         ])
-def test_central_refuses(technician, central, database, code, exit, text):
+def test_central_refuses(technician, central, database, code, ends, text):
     code, said = technician.init(central.url, code, database=database)
-    assert (code, text in said) == (exit, True), said
+    assert (code, text in said) == (ends, True), said
     assert not (technician.directory / 'trytond.conf').exists()
 
 
@@ -251,8 +251,8 @@ def test_postgresql(cluster, technician, central):
     # The first minute is that of the other test
     cluster.drop(name)
     cluster.create(name, TEMPLATES['depends'].file(cluster))
-    exit, said = technician.init(central.url, code, *options)
-    assert exit == 0, said
+    done, said = technician.init(central.url, code, *options)
+    assert done == 0, said
     assert cluster.password not in said
     with cluster.connect(name) as connection:
         assert connection.execute(

@@ -10,6 +10,7 @@ returns an exit code or None. Exit codes, see errors.py, are part of the
 interface: scripts rely on them.
 """
 import argparse
+import logging
 import os
 import sys
 from importlib import import_module
@@ -54,6 +55,8 @@ def main(arguments=None):
     parser = get_parser()
     options = parser.parse_args(arguments)
     options.parser = parser
+    # What trytond logs is said again, in a sentence
+    logging.getLogger().addHandler(logging.NullHandler())
     sys.exit(errors.tell(options.run, options))
 
 

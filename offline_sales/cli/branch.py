@@ -8,4 +8,17 @@ from .text import _
 def add_arguments(parser):
     commands = parser.add_subparsers(
         dest='branch_command', required=True, metavar=_("COMMAND"))
-    add(commands, 'init', _("install a branch and pair it"))
+    for name, purpose in [
+            ('init', _("install a branch and pair it")),
+            ('run', _("serve the branch until it is told to end")),
+            ('service', _("have the branch run with the computer")),
+            ('status', _("tell how the branch is doing")),
+            ('doctor', _("find what is wrong and tell what to do")),
+            ('send', _("send what was done to the central")),
+            ('refresh', _("send, then obtain the catalogs")),
+            ('backup', _("copy the database while it is used")),
+            ('restore', _("go back to a copy of the database")),
+            ('pair', _("pair the branch anew, with a new code")),
+            ('upgrade', _("bring the database to the installed version")),
+            ]:
+        add(commands, name, purpose)

@@ -13,7 +13,8 @@ import secrets
 import sys
 import uuid
 
-from . import ask, check, client, configuration, errors, setup
+from . import (
+    ask, check, client, configuration, errors, setup, upgrade)
 from .place import Place, add_directory
 from .text import _
 
@@ -208,6 +209,7 @@ class Init:
                 "The branch {name} is installed.\n"
                 "Password of admin, shown this time only: {password}").format(
                 name=central['name'], password=password), flush=True)
+        self.state['versions'] = upgrade.get_versions(self.database)
         # Last of all: who has not read the password gets another
         self.state['done'] = True
         self.place.write_state(self.state)

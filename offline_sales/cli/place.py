@@ -133,17 +133,34 @@ class Place:
     def write_state(self, state):
         write(self.state_file, json.dumps(state, indent=4) + '\n')
 
+    @property
+    def processes_file(self):
+        "Names and ids of the processes while the branch is served"
+        return self.directory / 'run.json'
+
     # Use
 
-    def open(self):
-        "Return the Database of the branch, an error if there is none"
-        from .database import Database
+    def arguments(self, *command):
+        "Return the arguments of the command of this place"
+        arguments = ['-c', str(self.configuration)]
+        if self._database:
+            arguments += ['-d', self._database]
+        return [
+            *arguments, 'branch', *command,
+            '--directory', str(self.directory)]
+
+    def check_installed(self):
         if not self.configuration.exists() or (
                 self.file and not self.file.exists()):
             raise errors.Stop(_(
                     "There is no branch in {directory}. Install one by "
                     "offline-sales branch init, or tell where it is by "
                     "--directory.").format(directory=self.directory))
+
+    def open(self):
+        "Return the Database of the branch, an error if there is none"
+        from .database import Database
+        self.check_installed()
         os.environ['TRYTOND_DATABASE_NAMES'] = self.database
         return Database(self.database, [str(self.configuration)])
 

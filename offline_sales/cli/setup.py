@@ -3,11 +3,10 @@
 "The database of a branch, from nothing to its catalogs"
 import logging
 import os
-import time
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 
-from . import errors, progress
+from . import errors, progress, refresh
 from .database import Database
 from .text import _
 
@@ -15,7 +14,6 @@ __all__ = ['check_modules', 'create']
 
 MODULE = 'offline_sales'
 LANGUAGE = 'es'
-POLL = .3
 
 
 def check_modules(modules):
@@ -97,7 +95,6 @@ class BranchDatabase(Database):
         the indexes after it has committed that they are.
         """
         from trytond import backend
-        from trytond.pool import Pool
         database = backend.Database(self.name).connect()
         if not database.test():
             database.init()
@@ -106,13 +103,22 @@ class BranchDatabase(Database):
             missing = sorted({*modules, MODULE, 'ir', 'res'})
         languages = sorted({language, LANGUAGE, 'en'})
         if missing:
-            with _bar_of_modules(missing):
-                Pool(self.name).init(
-                    update=missing, lang=languages, activatedeps=True)
+            self.update(missing, languages)
         else:
-            with self.transaction(readonly=True):
-                Pool(self.name).init()
+            self.load()
         self.run(lambda: self._prepare(language, languages))
+
+    def load(self):
+        from trytond.pool import Pool
+        with self.transaction(readonly=True):
+            Pool(self.name).init()
+
+    def update(self, modules, languages=(LANGUAGE, 'en')):
+        "Activate or update the modules"
+        from trytond.pool import Pool
+        with _bar_of_modules(modules):
+            Pool(self.name).init(
+                update=list(modules), lang=list(languages), activatedeps=True)
 
     def _missing(self, modules):
         "Return the modules that are not activated yet"
@@ -162,28 +168,11 @@ class BranchDatabase(Database):
     # Catalogs
 
     def obtain(self):
-        "Obtain the catalogs, if they were not yet, and show how it goes"
-        Update = self.get('offline_sales.update')
+        "Obtain the catalogs, if they were not yet"
         with self.transaction(readonly=True):
-            if Update.last_success():
+            if self.get('offline_sales.update').last_success():
                 return
-            background = Update.obtain_in_background()
-        try:
-            self._watch(background)
-        finally:
-            background.join()
-        if background.error:
-            raise background.error
-
-    def _watch(self, background):
-        Update = self.get('offline_sales.update')
-        with progress.bar(unit=_("rows")) as bar:
-            while background.is_alive():
-                with self.transaction(readonly=True):
-                    update = Update(background.update)
-                    bar.total = update.rows_total or bar.total
-                    bar.update((update.rows or 0) - bar.n)
-                time.sleep(POLL)
+        refresh.obtain(self)
 
     def set_password(self, password):
         def write():

@@ -5,6 +5,7 @@
 By gettext, as argparse's own: locale/<language>/LC_MESSAGES/offline-sales.mo,
 made by `make locale`.
 """
+import datetime as dt
 import gettext
 import locale
 import os
@@ -13,10 +14,12 @@ from gettext import gettext as _
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ['_', 'language', 'message', 'setup']
+__all__ = ['_', 'language', 'message', 'setup', 'show', 'utcnow']
 
 DOMAIN = 'offline-sales'
 LOCALE = Path(__file__).parent / 'locale'
+# trytond makes UTC of the zone of the process that imports it
+ZONE = dt.datetime.now().astimezone().tzinfo
 _VARIABLES = ['LANGUAGE', 'LC_ALL', 'LC_MESSAGES', 'LANG']
 
 
@@ -44,6 +47,18 @@ def language():
         if value := os.environ.get(name):
             return 'es' if value.lower().startswith('es') else 'en'
     return 'en'
+
+
+def utcnow():
+    return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
+
+
+def show(moment):
+    "Return a moment of UTC as the clock on the wall shows it"
+    if moment is None:
+        return _("never")
+    local = moment.replace(tzinfo=dt.timezone.utc).astimezone(ZONE)
+    return f"{local:%Y-%m-%d %H:%M}"
 
 
 def message(identifier, variables):
