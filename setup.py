@@ -94,6 +94,8 @@ setup(
             *branch,
             *demo,
             'babel',
+            'build',
+            'gunicorn ; sys_platform != "win32"',
             'hypothesis',
             'polib',
             'psycopg[binary,pool] >= 3.2',

@@ -504,5 +504,5 @@ class Contact(ModelSQL, ModelView):
             'time': wire.utcnow(),
             'language': IrConfiguration.get_language(),
             'price_decimal': price_decimal,
-            'protocols': [wire.PROTOCOL],
+            'protocols': list(wire.PROTOCOLS),
             }

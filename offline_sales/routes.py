@@ -277,9 +277,9 @@ def _read(request, max_size):
 
 
 def _check_version(procedure, envelope):
-    if envelope.protocol != wire.PROTOCOL:
+    if envelope.protocol not in wire.PROTOCOLS:
         raise Failure('wrong_protocol', HTTPStatus.CONFLICT,
-            protocols=[wire.PROTOCOL])
+            protocols=list(wire.PROTOCOLS))
     if envelope.series != __series__ and not procedure.any_series:
         raise Failure('wrong_version', HTTPStatus.CONFLICT, series=__series__)
 
@@ -290,7 +290,8 @@ def _run(procedure, envelope, contact):
     with Transaction().set_context(
             company=branch.company.id,
             companies=[branch.company.id],
-            offline_sales_branch=branch.id):
+            offline_sales_branch=branch.id,
+            offline_sales_protocol=envelope.protocol):
         branch = Pool().get('offline_sales.branch')(branch.id)
         return procedure.handler(branch, envelope.params)
 

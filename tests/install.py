@@ -4,19 +4,25 @@
 import datetime as dt
 import os
 import signal
+import sqlite3
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+import pytest
 import requests
 from proteus import Model, Wizard
 
 from trytond.modules.offline_sales.offline_sales import wire  # isort: skip
 
-from .process import BIN, free_port
+from .process import BIN, Server, free_port
+from .store import SQLite
 from .talk import other_server
+from .template import TEMPLATES
 
-__all__ = ['Line', 'Technician', 'new_code']
+__all__ = [
+    'Line', 'Technician', 'Till', 'installed', 'kill', 'new_code', 'office',
+    'plant', 'select']
 
 
 def new_code(central, branch='ESP'):
@@ -42,9 +48,16 @@ class Line:
         self.heal()
 
     def heal(self):
+        self.down = False
         self.offset = 0
         self.cut = None
         self.before = lambda procedure: None
+
+    @contextmanager
+    def broken(self):
+        self.down = True
+        yield
+        self.heal()
 
     @contextmanager
     def open(self):
@@ -53,6 +66,9 @@ class Line:
             yield self
 
     def _forward(self, handler):
+        if self.down:
+            handler.close_connection = True
+            return
         path, headers, body = self.came[-1]
         procedure = path.rpartition('/')[2]
         headers = {
@@ -83,6 +99,8 @@ class Technician:
     "Who types offline-sales branch … on the computer of a shop"
 
     prefix = []
+    variables = {}
+    command = BIN / 'offline-sales'
 
     def __init__(self, directory, language='en'):
         self.home = directory / 'home'
@@ -98,11 +116,11 @@ class Technician:
             if not name.startswith(('TRYTOND_', 'DB_', 'LC_', 'XDG_'))}
         return {
             **environment, 'HOME': str(self.home), 'LANG': self.language,
-            'LANGUAGE': '', 'PYTHONPATH': ''}
+            'LANGUAGE': '', 'PYTHONPATH': '', **self.variables}
 
     def _popen(self, *args, **options):
         return subprocess.Popen(
-            [*self.prefix, BIN / 'offline-sales', 'branch',
+            [*self.prefix, self.command, 'branch',
                 *map(str, args), '--directory', self.directory],
             env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -111,6 +129,21 @@ class Technician:
     def start(self, *args, **options):
         "Return the process of the command"
         return self._popen(*args, start_new_session=True, **options)
+
+    @contextmanager
+    def running(self):
+        "Yield the process of run, which answers and is told to end after"
+        process = self.start('run')
+        try:
+            while "served at" not in (said := process.stdout.readline()):
+                assert said, "it has ended"
+            yield process
+            if process.poll() is None:
+                process.terminate()
+            process.said, _ = process.communicate(timeout=40)
+        finally:
+            if process.poll() is None:
+                kill(process)
 
     def type(self, *args, timeout=300, **options):
         "Return (exit code, what was said) of a command, with no traceback"
@@ -143,7 +176,82 @@ class Technician:
         kill(process)
 
 
+class Till(Server):
+    "A register of the branch, which speaks to its server"
+
+    def __init__(self, technician):
+        self.port = technician.port
+        self.database = 'branch'
+
+
+def plant(technician, template):
+    "Leave a database as if the template was what init had come to"
+    store = SQLite(technician.directory / 'data')
+    store.path.mkdir(parents=True)
+    store.create('branch', TEMPLATES[template].file(store))
+    return store.file('branch')
+
+
+def select(file, query):
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute(query).fetchall()
+
+
 def kill(process):
     "What a power cut does to a process and those that it has started"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+@pytest.fixture(scope='session')
+def office(tmp_path_factory):
+    "The central, which serves a database without the module, too"
+    store = SQLite(tmp_path_factory.mktemp('central'))
+    store.create('central', TEMPLATES['company'].file(store))
+    store.create('plain', TEMPLATES['depends'].file(store))
+    server = Server(store, 'central', store.path, {
+            'offline_sales': {'pair_rate': '0'}})
+    server.facts = TEMPLATES['company'].facts(store)
+    yield server.start()
+    server.close()
+
+
+
+@pytest.fixture(scope='session')
+def installed(office, tmp_path_factory):
+    """The technician of a branch whose installation was hit by all of it: the
+    power failed while modules were activated and as the central had paired it,
+    then the line broke at 60 % of the catalogs"""
+    technician = Technician(tmp_path_factory.mktemp('shop'))
+    technician.code = code = new_code(office)
+    technician.said = []
+    file = plant(technician, 'depends')
+    with Line(office).open() as line:
+        technician.url = line.url
+        # While the module itself is being activated
+        technician.init_until(line.url, code, "Activate")
+        assert not select(file, (
+                "SELECT 1 FROM ir_module WHERE name = 'offline_sales' "
+                "AND state = 'activated'"))
+
+        process = technician.start(*technician._init(line.url, code))
+        line.before = lambda procedure: (
+            procedure == 'pair' and kill(process))
+        process.communicate(timeout=120)
+        assert select(file, (
+                "SELECT role FROM offline_sales_configuration")) in [
+            [], [('central',)]]
+
+        line.heal()
+        line.cut = .6
+        technician.said.append(technician.init(line.url, code))
+        technician.rows_after_cut = select(
+            file, "SELECT COUNT(*) FROM offline_sales_link")
+        line.heal()
+        technician.said.append(technician.type('init'))
+        technician.said.append(technician.type('init'))
+        other = Technician(tmp_path_factory.mktemp('other'))
+        technician.said.append(other.init(line.url, code))
+        technician.file = file
+        technician.line = line
+        yield technician

@@ -4,18 +4,15 @@
 import os
 import re
 import socket
-import sqlite3
 import stat
 from configparser import ConfigParser
-from contextlib import closing
 
 import pytest
 
 from trytond.modules.offline_sales.tests.install import (  # isort: skip
-    Line, Technician, kill, new_code)
+    Line, Technician, new_code, select)
 from trytond.modules.offline_sales.tests.process import (  # isort: skip
-    Server, free_port)
-from trytond.modules.offline_sales.tests.store import SQLite  # isort: skip
+    free_port)
 from trytond.modules.offline_sales.tests.talk import (  # isort: skip
     other_server)
 from trytond.modules.offline_sales.tests.template import (  # isort: skip
@@ -24,41 +21,15 @@ from trytond.modules.offline_sales.tests.template import (  # isort: skip
 pytestmark = pytest.mark.xdist_group('init')
 
 
-@pytest.fixture(scope='module')
-def central(tmp_path_factory):
-    "The central, which serves a database without the module, too"
-    store = SQLite(tmp_path_factory.mktemp('central'))
-    store.create('central', TEMPLATES['company'].file(store))
-    store.create('plain', TEMPLATES['depends'].file(store))
-    server = Server(store, 'central', store.path, {
-            'offline_sales': {'pair_rate': '0'}})
-    server.facts = TEMPLATES['company'].facts(store)
-    yield server.start()
-    server.close()
-
-
 @pytest.fixture
-def line(central):
-    with Line(central).open() as line:
+def line(office):
+    with Line(office).open() as line:
         yield line
 
 
 @pytest.fixture
 def technician(tmp_path):
     return Technician(tmp_path)
-
-
-def plant(technician, template):
-    "Leave a database as if the template was what init had come to"
-    store = SQLite(technician.directory / 'data')
-    store.path.mkdir(parents=True)
-    store.create('branch', TEMPLATES[template].file(store))
-    return store.file('branch')
-
-
-def select(file, query):
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(query).fetchall()
 
 
 # What is wrong with the computer
@@ -125,8 +96,8 @@ def test_central_is_another(technician, answer, text):
         ('plain', 'x', 5, "no database"),
         ('central', '0000-0000-0000', 5, "code"),
         ])
-def test_central_refuses(technician, central, database, code, ends, text):
-    code, said = technician.init(central.url, code, database=database)
+def test_central_refuses(technician, office, database, code, ends, text):
+    code, said = technician.init(office.url, code, database=database)
     assert (code, text in said) == (ends, True), said
     assert not (technician.directory / 'trytond.conf').exists()
 
@@ -138,50 +109,13 @@ def test_central_is_down(technician):
 
 @pytest.mark.parametrize('offset, text', [
         (7200, "120 minutes behind"), (-7200, "120 minutes ahead")])
-def test_clock_wrong(technician, central, line, offset, text):
+def test_clock_wrong(technician, office, line, offset, text):
     line.offset = offset
-    code, said = technician.init(line.url, new_code(central))
+    code, said = technician.init(line.url, new_code(office, 'TIJ'))
     assert (code, text in said) == (3, True), said
 
 
 # From nothing to a branch
-
-@pytest.fixture(scope='module')
-def installed(central, tmp_path_factory):
-    """The technician of a branch whose installation was hit by all of it: the
-    power failed while modules were activated and as the central had paired it,
-    then the line broke at 60 % of the catalogs"""
-    technician = Technician(tmp_path_factory.mktemp('shop'))
-    technician.code = code = new_code(central)
-    technician.said = []
-    file = plant(technician, 'depends')
-    with Line(central).open() as line:
-        technician.url = line.url
-        # While the module itself is being activated
-        technician.init_until(line.url, code, "Activate")
-        assert not select(file, (
-                "SELECT 1 FROM ir_module WHERE name = 'offline_sales' "
-                "AND state = 'activated'"))
-
-        process = technician.start(*technician._init(line.url, code))
-        line.before = lambda procedure: (
-            procedure == 'pair' and kill(process))
-        process.communicate(timeout=120)
-        assert select(file, (
-                "SELECT role FROM offline_sales_configuration")) in [
-            [], [('central',)]]
-
-        line.heal()
-        line.cut = .6
-        technician.said.append(technician.init(line.url, code))
-        technician.rows_after_cut = select(
-            file, "SELECT COUNT(*) FROM offline_sales_link")
-        line.heal()
-        technician.said.append(technician.type('init'))
-        technician.said.append(technician.type('init'))
-    technician.file = file
-    return technician
-
 
 def test_line_lost(installed):
     code, said = installed.said[0]
@@ -190,7 +124,7 @@ def test_line_lost(installed):
     assert installed.rows_after_cut == [(0,)]
 
 
-def test_installed(installed, central):
+def test_installed(installed, office):
     code, said = installed.said[1]
     assert code == 0, said
     assert re.search(r"Password of admin.*: \S{12}\n", said)
@@ -198,16 +132,19 @@ def test_installed(installed, central):
     role, uuid = select(installed.file,
         "SELECT role, uuid FROM offline_sales_configuration")[0]
     assert role == 'branch'
-    assert select(central.store.file('central'), (
+    assert select(office.store.file('central'), (
             "SELECT state, database_uuid FROM offline_sales_contact "
-            "WHERE database_uuid IS NOT NULL")) == [('paired', uuid)]
+            "WHERE branch = (SELECT id FROM offline_sales_branch "
+            "WHERE code = 'ESP')")) == [('paired', uuid)]
     # The key of the lost answer opens nothing
-    assert len(select(central.store.file('central'), (
-                "SELECT id FROM res_user_application "
-                "WHERE state = 'validated'"))) == 1
+    assert len(select(office.store.file('central'), (
+                "SELECT a.id FROM res_user_application AS a "
+                "JOIN offline_sales_contact AS c ON c.technical_user = a.user "
+                "WHERE c.database_uuid = '" + uuid + "' "
+                "AND a.state = 'validated'"))) == 1
     (products,), = select(
         installed.file, "SELECT COUNT(*) FROM product_product")
-    assert products == sum(p['active'] for p in central.facts['products'])
+    assert products == sum(p['active'] for p in office.facts['products'])
     assert select(installed.file, (
             "SELECT state FROM ir_module_config_wizard_item "
             "WHERE state = 'open'")) == []
@@ -236,22 +173,22 @@ def test_installed_files(installed):
         'host': f'127.0.0.1:{installed.port}', 'database': 'branch'}
 
 
-def test_code_used_twice(installed, technician, central):
-    code, said = technician.init(central.url, installed.code)
+def test_code_used_twice(installed):
+    code, said = installed.said[3]
     assert (code, "used" in said) == (5, True), said
 
 
-def test_postgresql(cluster, technician, central):
+def test_postgresql(cluster, technician, office):
     name = cluster.name('shop')
-    code = new_code(central, 'TIJ')
+    code = new_code(office, 'TIJ')
     options = ['--database-uri', f'{cluster.uri}/{name}']
-    technician.init_until(central.url, code, "Activate", *options)
+    technician.init_until(office.url, code, "Activate", *options)
     with cluster.connect(name) as connection:
         assert connection.execute('SELECT 1').fetchone()
     # The first minute is that of the other test
     cluster.drop(name)
     cluster.create(name, TEMPLATES['depends'].file(cluster))
-    done, said = technician.init(central.url, code, *options)
+    done, said = technician.init(office.url, code, *options)
     assert done == 0, said
     assert cluster.password not in said
     with cluster.connect(name) as connection:
@@ -264,10 +201,10 @@ def test_postgresql(cluster, technician, central):
     cluster.drop(name)
 
 
-def test_postgresql_refuses(technician, central):
+def test_postgresql_refuses(technician, office):
     port = free_port()
     code, said = technician.init(
-        central.url, new_code(central, 'TIJ'), '--database-uri',
+        office.url, new_code(office, 'TIJ'), '--database-uri',
         f'postgresql://tryton:secret@127.0.0.1:{port}/shop')
     assert (code, "--database-uri" in said) == (3, True), said
     assert 'secret' not in said

@@ -26,6 +26,18 @@ LANGUAGE = 'es'
 HEADER = """\
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license."""
+# What argparse says to who types, not to who programs
+ARGPARSE = {
+    'usage: ', 'positional arguments', 'options', 'optional arguments',
+    'show this help message and exit', '%(prog)s: error: %(message)s\n',
+    'argument %(argument_name)s: %(message)s', 'unrecognized arguments: %s',
+    'the following arguments are required: %s', 'expected one argument',
+    'expected at least one argument', 'expected at most one argument',
+    'invalid %(type)s value: %(value)r',
+    'invalid choice: %(value)r (choose from %(choices)s)',
+    'ambiguous option: %(option)s could match %(matches)s',
+    'ignored explicit argument %r',
+    }
 
 
 def file(language=LANGUAGE):
@@ -70,7 +82,8 @@ def commands_catalog(language=LANGUAGE):
     for name, _, text, _, _ in extract_from_dir(ROOT / MODULE / 'cli'):
         template.add(text, locations=[(name, 0)])
     for _, text, _, _ in extract_from_file('python', argparse.__file__):
-        template.add(text, locations=[('argparse', 0)])
+        if text in ARGPARSE:
+            template.add(text, locations=[('argparse', 0)])
     file = commands_file(language)
     if file.exists():
         with file.open('rb') as stored:

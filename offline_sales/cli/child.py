@@ -4,6 +4,7 @@
 
 python -m offline_sales_cli.child MODULE ARGUMENT…
 """
+import os
 import runpy
 import signal
 import sys
@@ -12,8 +13,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent():
-    "Have Linux end this process when its parent dies, however it does"
+    """Have Linux end this process when its parent dies, however it does, and
+    with it those that it has made"""
     if sys.platform == 'linux':
+        signal.signal(
+            signal.SIGTERM, lambda *args: os.killpg(0, signal.SIGKILL))
         import ctypes
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
