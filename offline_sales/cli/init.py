@@ -218,7 +218,8 @@ class Init:
     def tell_next(self):
         print("\n" + _(
                 "Start it: offline-sales branch run --directory {directory}\n"
-                "or with the computer: offline-sales branch service install\n"
+                "or with the computer: offline-sales branch service install "
+                "--directory {directory}\n"
                 "Connect: Tryton, profile \"{name}\"; host {host}, database "
                 "{database}, the users and passwords of the central.\n"
                 "Files for the computers of other registers: {client}").format(
