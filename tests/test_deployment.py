@@ -108,7 +108,7 @@ def wait_for(server):
                 f'{server.tls}/', verify=server.certificate, timeout=5)
             if answer.status_code != 502:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         assert time.monotonic() < deadline
         time.sleep(.2)

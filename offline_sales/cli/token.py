@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "offline-sales token: generate a usage token at the central"
 import getpass
+import os
 
 from . import errors
 from .database import Database
@@ -34,6 +35,28 @@ def run(options):
     print(f"{branch}: {token}")
 
 
+def get_operator():
+    """Return the user of the operating system, whatever the environment says
+
+    Where it is root, the one who became it by sudo: root alone could say
+    otherwise.
+    """
+    try:
+        import pwd
+    except ImportError:
+        # Windows
+        return getpass.getuser()
+    uid = os.getuid()
+    if uid == 0:
+        behind = os.environ.get('SUDO_UID', '')
+        if behind.isascii() and behind.isdigit():
+            uid = int(behind)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
 def give_token(options):
     "Return the token and the branch that it is for, as they are shown"
     from trytond.modules.offline_sales.offline_sales.token.algorithm import (
@@ -51,7 +74,9 @@ def give_token(options):
                 "There are {count} branches with the code {code}.").format(
                 count=len(branches), code=options.branch))
     branch, = branches
+    hours = options.hours
+    if hours is None:
+        hours = branch.get_token_hours()
     token = Token.give(
-        branch, options.id, options.hours or branch.get_token_hours(),
-        options.reason, terminal=getpass.getuser())
+        branch, options.id, hours, options.reason, terminal=get_operator())
     return format_token(token), branch.rec_name

@@ -12,6 +12,7 @@ from stdnum.exceptions import InvalidChecksum
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, check_access
@@ -79,7 +80,7 @@ class Token(ModelSQL, ModelView):
 
         identifier: the Id as it was read out.
         terminal: who gives it, if it is not the user of the transaction.
-        Raise TokenError, whose text says what to do.
+        Raise TokenError, whose text says what to do, or AccessError.
         """
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
@@ -87,6 +88,8 @@ class Token(ModelSQL, ModelView):
         Credential = pool.get('offline_sales.credential')
         if Configuration.is_branch():
             raise TokenError(gettext('offline_sales.msg_token_at_branch'))
+        if not terminal:
+            cls._check_responsible()
         cls._check_hours(branch, hours)
         reason = (reason or '').strip()
         if not reason:
@@ -112,6 +115,20 @@ class Token(ModelSQL, ModelView):
                         tzinfo=None, microsecond=0),
                     }])
         return Told(token)
+
+    @staticmethod
+    def _check_responsible():
+        "Whatever the door: the access to the wizard is but the first"
+        pool = Pool()
+        Group = pool.get('res.group')
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        group = Group(ModelData.get_id(
+                'offline_sales', 'group_offline_sales_responsible'))
+        if group.id not in User.get_groups():
+            raise AccessError(gettext(
+                    'offline_sales.msg_token_not_responsible',
+                    group=group.rec_name))
 
     @staticmethod
     def _read_id(text):
