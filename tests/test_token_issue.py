@@ -372,7 +372,7 @@ def test_terminal_says_who(monkeypatch, uid, sudo, name):
     monkeypatch.delenv('SUDO_UID', raising=False)
     if sudo:
         monkeypatch.setenv('SUDO_UID', sudo)
-    assert cli.get_operator() == name
+    assert cli.token.get_operator() == name
 
 
 # Secrets
