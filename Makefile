@@ -4,7 +4,7 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-.PHONY: bench clean demo lint locale test
+.PHONY: bench bundle clean demo lint locale test
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m $(MODULE).demo $(if $(filter-out 0,$(SERVE)),--serve)
@@ -17,6 +17,9 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY)
+
+bundle: $(INSTALLED)
+	@$(BIN)/python bundle $(ARGS)
 
 locale: $(INSTALLED)
 	$(BIN)/python -m $(MODULE).tests.translations

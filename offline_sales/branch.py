@@ -4,6 +4,7 @@ import datetime as dt
 
 from sql.operators import Equal
 
+from trytond import config
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Exclude, ModelSQL, ModelView, Unique, fields)
@@ -106,6 +107,12 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             states={
                 'invisible': ~Eval('token_notice'),
                 }), 'get_token_notices')
+    installer = fields.Function(fields.Char(
+            "Installer", states={
+                'invisible': ~Eval('installer'),
+                },
+            help="Where to download what is installed at the branch."),
+        'get_installer')
     contact = fields.Function(fields.Many2One(
             'offline_sales.contact', "Contact"), 'get_contacts')
     contact_state = fields.Function(fields.Selection(
@@ -209,6 +216,9 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         return [
             user for user in self.users
             if admin not in {g.id for g in user.groups}]
+
+    def get_installer(self, name):
+        return config.get('offline_sales', 'bundle_url', default='') or None
 
     @classmethod
     def get_contacts(cls, branches, names):
