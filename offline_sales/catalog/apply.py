@@ -87,16 +87,15 @@ class Apply:
     """
 
     def __init__(self, staging, unsettled=None):
-        self.staging = staging
         self.unsettled = unsettled or {}
         self.models = staging.models
         self.order, self.late = sort_models(self.models)
         self.cursor = Transaction().connection.cursor()
         self.prefix = 'staging.' if backend.name == 'sqlite' else 'pg_temp.'
-        self.received = {
-            name for name, model in self.models.items()
-            if staging.connection.execute(
-                f'SELECT 1 FROM {model.table} LIMIT 1').fetchone()}
+        # Read now: once this connection has written much to the staging, no
+        # other can
+        self.received = staging.filled()
+        self.gone = staging.gone()
 
     def execute(self, query, *params):
         if backend.name != 'sqlite':
@@ -297,10 +296,7 @@ class Apply:
         "Delete or deactivate the records of the rows that vanished"
         deleted = 0
         for name in reversed(self.order):
-            gone = [id_ for id_, in self.staging.connection.execute(
-                    'SELECT central FROM gone WHERE model = ?',
-                    (self.models[name].index,))]
-            for ids in self._in_slices(gone):
+            for ids in self._in_slices(self.gone.get(name, ())):
                 locals_ = {local for local, in self.execute(
                         f'SELECT local FROM offline_sales_link '
                         f'WHERE model = ? AND central IN ({ids})', name)}

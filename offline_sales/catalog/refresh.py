@@ -248,11 +248,12 @@ class Refresh:
         Configuration = pool.get('offline_sales.configuration')
         with Transaction().new_transaction() as transaction:
             attach(staging)
+            changed = staging.changed()
             apply = Apply(staging, Catalog.unsettled())
-            Catalog.applying(staging.changed())
+            Catalog.applying(changed)
             deleted = apply.run()
             Catalog.keep_models(staging.models)
-            Catalog.applied(staging.changed())
+            Catalog.applied(changed)
             branch = Configuration.get_branch()
             if branch and self.numbers:
                 numbers.move_on(branch, self.numbers)

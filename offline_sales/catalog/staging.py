@@ -8,6 +8,7 @@ what is half received harms nobody, and leaves nothing behind.
 import os
 import sqlite3
 import tempfile
+from collections import defaultdict
 from typing import NamedTuple
 
 from trytond import backend, config
@@ -119,14 +120,25 @@ class Staging:
         return {id_ for id_, in self.connection.execute(
                 f'SELECT id FROM {self.models[name].table}')}
 
-    def changed(self):
-        "Return the names of the models of which rows came or went, as a set"
-        gone = {index for index, in self.connection.execute(
-                'SELECT DISTINCT model FROM gone')}
+    def filled(self):
+        "Return the names of the models of which rows were received, as a set"
         return {
             name for name, model in self.models.items()
-            if model.index in gone or self.connection.execute(
+            if self.connection.execute(
                 f'SELECT 1 FROM {model.table} LIMIT 1').fetchone()}
+
+    def gone(self):
+        "Return the ids of the rows that vanished, as sets by model"
+        names = {model.index: name for name, model in self.models.items()}
+        gone = defaultdict(set)
+        for index, id_ in self.connection.execute(
+                'SELECT model, central FROM gone'):
+            gone[names[index]].add(id_)
+        return gone
+
+    def changed(self):
+        "Return the names of the models of which rows came or went, as a set"
+        return self.filled() | self.gone().keys()
 
     def commit(self):
         self.connection.commit()
