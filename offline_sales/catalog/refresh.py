@@ -21,6 +21,8 @@ from .staging import Staging
 
 # How often rows that turned out to be needed are asked for
 ATTEMPTS = 5
+# The memory for the pages of each database while much is written, in KiB
+CACHE = 32 * 1024
 
 
 def attach(staging):
@@ -30,6 +32,8 @@ def attach(staging):
     if backend.name == 'sqlite':
         connection.execute('ATTACH DATABASE ? AS staging', (staging.path,))
         connection.execute('PRAGMA staging.synchronous = OFF')
+        for name in ['main', 'staging']:
+            connection.execute(f'PRAGMA {name}.cache_size = -{CACHE}')
     else:
         staging.copy(connection)
 
@@ -157,7 +161,7 @@ class Refresh:
         for model in models:
             name = model['model']
             root = [model['count'], model['xor']]
-            if roots.get(name, [0, 0]) == root:
+            if roots.get(name, [0, None]) == root:
                 continue
             if 'buckets' not in model:
                 asked[name] = None
