@@ -400,6 +400,27 @@ class Apply:
                 f'UPDATE {self.target(name)} SET {", ".join(sets)} '
                 f'WHERE id IN (SELECT local FROM {self.records(name)} '
                 f'WHERE new = {CHANGE})')
+            for columns in self._unique(name):
+                self._park_retired(name, columns)
+
+    def _park_retired(self, name, names):
+        """Move those that the central has no more, and that stay here for
+        what uses them, out of the way of what has got their values"""
+        model = self.models[name]
+        places = {c.name: i for i, c in enumerate(model.columns)}
+        sets = [
+            f"{quote(n)} = '~' || id" for n in names
+            if model.columns[places[n]].sql_type in {'VARCHAR', 'TEXT'}]
+        same = ' AND '.join(
+            f't.{quote(n)} = {self._value(model, places[n])}' for n in names)
+        if sets:
+            self.execute(
+                f'UPDATE {self.target(name)} SET {", ".join(sets)} '
+                f'WHERE id IN (SELECT t.id FROM {self._rows(name)} '
+                f'CROSS JOIN {self.target(name)} t '
+                f'WHERE {same} AND t.id != r.local AND EXISTS ('
+                f'SELECT 1 FROM offline_sales_link l WHERE l.model = ? '
+                f'AND l.local = t.id AND l.version IS NULL))', name)
 
     @property
     def _false(self):
