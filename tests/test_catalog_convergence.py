@@ -18,7 +18,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from .edits import Edits
-from .replica import faults
+from .comparison import faults
 
 SECONDS = float(os.environ.get('OFFLINE_SALES_TEST_SECONDS', 40))
 DAYS = int(os.environ.get('OFFLINE_SALES_TEST_DAYS', 0))

@@ -33,7 +33,7 @@ from .counter import Counter
 from .edits import Edits
 from .fork import Fork
 from .proxy import Answer, Cut, Proxy, Stall
-from .replica import faults, fingerprint
+from .comparison import faults, fingerprint
 from .store import SQLite
 
 SEED = int(

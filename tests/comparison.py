@@ -16,6 +16,8 @@ from trytond.modules.offline_sales.offline_sales.catalog.serve import (  # isort
 from trytond.modules.offline_sales.offline_sales.catalog.spec import (  # isort: skip
     Spec)
 
+from . import replica
+
 __all__ = ['faults', 'fingerprint']
 
 
@@ -131,6 +133,7 @@ def faults(shop, code='ESP'):
             for name, a, b in zip(names, rows[id_], values[id_], strict=True):
                 if a != b:
                     found.append(f"{model},{id_}: {name} {b!r} not {a!r}")
+    found.extend(shop.branch.run(replica.faults, changed=[], user=0))
     return found + invalid(shop.branch, central)
 
 
