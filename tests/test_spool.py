@@ -19,10 +19,9 @@ from .test_cash import sessions
 
 
 @pytest.fixture
-def directory(tmp_path):
-    config.set('offline_sales', 'spool', str(tmp_path))
-    yield tmp_path
-    config.set('offline_sales', 'spool', '')
+def directory(tmp_path, configure):
+    configure('spool', str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture

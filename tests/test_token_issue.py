@@ -565,13 +565,8 @@ def test_nonsense_about_keys_is_refused(shop, accepted):
 
 
 @pytest.fixture
-def set_fernet_key():
-    def set_key(key):
-        config.set('offline_sales', 'fernet_key', key)
-    if not config.has_section('offline_sales'):
-        config.add_section('offline_sales')
-    yield set_key
-    set_key('')
+def set_fernet_key(configure):
+    return lambda key: configure('fernet_key', key)
 
 
 def test_dump_of_the_central_does_not_give_the_key(shop, set_fernet_key):
