@@ -4,6 +4,7 @@ import datetime as dt
 
 from sql.operators import Equal
 
+from trytond import config
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Exclude, ModelSQL, ModelView, Unique, fields)
@@ -101,6 +102,17 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             ],
         help="How long after the end of a usage a ticket that is open "
         "can be finished.")
+    token_notice = fields.Function(fields.Text(
+            "Attention",
+            states={
+                'invisible': ~Eval('token_notice'),
+                }), 'get_token_notices')
+    installer = fields.Function(fields.Char(
+            "Installer", states={
+                'invisible': ~Eval('installer'),
+                },
+            help="Where to download what is installed at the branch."),
+        'get_installer')
     contact = fields.Function(fields.Many2One(
             'offline_sales.contact', "Contact"), 'get_contacts')
     contact_state = fields.Function(fields.Selection(
@@ -205,6 +217,9 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             user for user in self.users
             if admin not in {g.id for g in user.groups}]
 
+    def get_installer(self, name):
+        return config.get('offline_sales', 'bundle_url', default='') or None
+
     @classmethod
     def get_contacts(cls, branches, names):
         pool = Pool()
@@ -220,6 +235,23 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             if 'contact_state' in names:
                 result['contact_state'][id_] = contact.state
         return result
+
+    @classmethod
+    def get_token_notices(cls, branches, name):
+        "Say of which branches the key of the tokens is lost"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Contact = pool.get('offline_sales.contact')
+        notices = dict.fromkeys(map(int, branches))
+        # At a branch there is no key but its own
+        if not Configuration.is_branch():
+            for contact in Contact.search([
+                        ('branch', 'in', list(notices))]):
+                if contact.lacks_token_key():
+                    notices[contact.branch.id] = gettext(
+                        'offline_sales.msg_token_key_lost',
+                        branch=contact.branch.rec_name)
+        return notices
 
     @classmethod
     def get_contact_states(cls):
@@ -290,6 +322,8 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
 class BranchUser(ModelSQL):
     "Branch - User"
     __name__ = 'offline_sales.branch-res.user'
+    # What was made by who has left comes late, see document/origin.py
+    _history = True
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
     user = fields.Many2One(
@@ -338,6 +372,8 @@ class BranchPairingCode(ModelView):
 class Register(ModelSQL, ModelView):
     "Register"
     __name__ = 'offline_sales.register'
+    # As for the users
+    _history = True
 
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')

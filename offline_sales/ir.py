@@ -29,6 +29,7 @@ class Cron(metaclass=PoolMeta):
         super().__setup__()
         cls.method.selection.extend([
                 ('offline_sales.document|sweep', "Process Documents"),
+                ('offline_sales.document|send_by_schedule', "Send Changes"),
                 ('offline_sales.update|obtain_by_schedule',
                     "Send Changes and Obtain Catalogs"),
                 ('offline_sales.usage|watch', "Watch the Usage"),

@@ -133,13 +133,20 @@ def children(Model):
 
 def parts(Model):
     """Return the models that hold what a record of the model is made of, as a
-    list: its children, the values of its MultiValues and its relations"""
-    models = list(children(Model).values())
+    dictionary of their names and of the fields that say what they belong to:
+    its children, the values of its MultiValues and its relations"""
+    found = {
+        Child.__name__: Model._fields[name].field
+        for name, Child in children(Model).items()}
     for name, field in sorted(Model._fields.items()):
         if isinstance(field, fields.MultiValue):
-            models.append(Model.multivalue_model(name))
+            Value = Model.multivalue_model(name)
+            for inverse, target in sorted(Value._fields.items()):
+                if (target._type == 'many2one'
+                        and target.model_name == Model.__name__):
+                    found.setdefault(Value.__name__, inverse)
         elif (field._type == 'many2many'
                 and not isinstance(field, fields.Function)
                 and is_stored(field.get_relation())):
-            models.append(field.get_relation())
-    return models
+            found.setdefault(field.get_relation().__name__, field.origin)
+    return found

@@ -6,13 +6,16 @@ At a branch what is sold on its own points is captured as documents and posted
 by the central. At the central nobody sells on the points of the branches: it
 only does again what their documents say.
 """
+from decimal import Decimal
+
 from trytond.i18n import gettext
 from trytond.model import ModelView, Workflow, fields
+from trytond.modules.product import round_price
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 
-from .document.adapter import is_replay
+from .document.adapter import CHARGED, is_replay
 from .exceptions import (
     CashDifferenceWarning, DocumentError, OfflineAccessError, Rejection)
 from .product import OfflineQuantityMixin
@@ -163,6 +166,39 @@ class Sale(metaclass=PoolMeta):
             StockMove.do(stock_moves)
         AccountMove.save([s.move for s in sales])
         cls.save(sales)
+
+    def _get_taxes(self):
+        charged = Transaction().context.get(CHARGED)
+        if not charged:
+            return super()._get_taxes()
+        pool = Pool()
+        Tax = pool.get('account.tax')
+        taxes = {}
+        for row in charged['taxes']:
+            tax = self._compute_tax_line(
+                row['amount'], row['base'], Tax(row['tax']))
+            taxes[tax._key] = tax
+        return taxes
+
+    def get_account_move(self):
+        move = super().get_account_move()
+        if Transaction().context.get(CHARGED):
+            self._set_charged_bases(move)
+        return move
+
+    def _set_charged_bases(self, move):
+        "Have the move tell of the bases that were charged"
+        pool = Pool()
+        TaxLine = pool.get('account.tax.line')
+        revenues = [
+            l for l in move.lines
+            if getattr(l, 'origin', None) in set(self.lines)]
+        for line in revenues:
+            line.tax_lines = []
+        for line in revenues[:1]:
+            line.tax_lines = [
+                TaxLine(amount=tax.base, type='base', tax=tax.tax)
+                for tax in self._get_taxes().values()]
 
     @classmethod
     @ModelView.button
@@ -441,6 +477,34 @@ class PartyReplace(metaclass=PoolMeta):
 
 class PointSaleLine(OfflineQuantityMixin, metaclass=PoolMeta):
     __name__ = 'sale.point.sale.line'
+
+    def get_stock_move(self):
+        move = super().get_stock_move()
+        charged = Transaction().context.get(CHARGED)
+        if move and charged:
+            self._set_charged_quantity(move, charged['goods'])
+        return move
+
+    def _set_charged_quantity(self, move, goods):
+        """Have the move be of what left the shelf, in the unit of that time
+
+        goods: of the ticket, so that a line gets its share.
+        """
+        pool = Pool()
+        Uom = pool.get('product.uom')
+        total = sum(
+            abs(line.quantity) for line in self.sale.lines
+            if line.product == self.product
+            and (line.quantity >= 0) == (self.quantity >= 0))
+        for row in goods:
+            if (row['product'], row['from_location']) == (
+                    self.product.id, self.from_location.id) and total:
+                ratio = float(row['quantity']) / total
+                move.unit = Uom(row['unit'])
+                move.quantity = move.unit.round(abs(self.quantity) * ratio)
+                if ratio:
+                    move.unit_price = round_price(
+                        self.unit_list_price / Decimal(repr(ratio)))
 
 
 class SaleLine(OfflineQuantityMixin, metaclass=PoolMeta):

@@ -7,6 +7,7 @@ central to do again what the payloads say. Other modules change an adapter by
 a subclass returned from Document.get_adapters.
 """
 import datetime as dt
+import logging
 from collections import defaultdict, namedtuple
 from decimal import Decimal
 
@@ -19,10 +20,14 @@ from ..exceptions import CaptureError, Rejection
 from . import payload as payload_
 from . import tree as tree_
 
+logger = logging.getLogger(__name__)
+
 # Asked for by what must know whether a branch's document is done again, e.g.
 # the central's refusal to sell on a branch's point. The private keys of a
 # client's context are dropped (trytond.rpc), so nobody else can say so.
 REPLAY = '_offline_sales_replay'
+# The totals of a ticket that are posted in place of those computed now
+CHARGED = '_offline_sales_charged'
 
 Entry = namedtuple('Entry', ['document', 'payload'])
 
@@ -41,6 +46,8 @@ class Adapter:
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
     final_state -- of the records that must have a document, if all must
+    dates -- the names of the columns by model that a repair re-dates
+    acceptable -- the names of the totals whose difference a person may accept
     """
     kind = None
     model = None
@@ -49,24 +56,47 @@ class Adapter:
     owned = {}
     posted = False
     final_state = None
+    dates = {}
+    acceptable = frozenset()
 
     # At the branch
 
-    def get_payload(self, uuid, record, moment):
-        "Return the values of the payload of the record"
-        tree = tree_.read(record)
-        tree_.export(tree)
+    def get_payload(self, uuid, record, moment, jump=None):
+        """Return the values of the payload of the record
+
+        jump: the seconds by which the clock had been set back, if it was.
+        """
+        tree, left_out = self.get_tree(record)
+        if left_out:
+            logger.warning(
+                "%s: the central does not know what these refer to: %s",
+                record, ", ".join(left_out))
         return {
             'version': payload_.VERSION,
             'uuid': uuid,
             'kind': self.kind,
             'header': self._export_references(
-                dict(self.get_header(record), moment=moment),
+                dict(
+                    self.get_header(record), moment=moment, clock_jump=jump),
                 self.header_references),
             'record': tree,
+            **({'left_out': left_out} if left_out else {}),
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }
+
+    def get_tree(self, record):
+        """Return what is stored of the record, as the central knows it, and
+        the names of the fields that it does not know"""
+        tree = tree_.read(record)
+        return tree, tree_.export(tree)
+
+    def settle(self, documents, twins):
+        """Do what follows from documents that the central has settled
+
+        twins: the (identity, model, id of the central) of what they made and
+        another record stands for.
+        """
 
     header_references = {
         'user': 'res.user',
@@ -103,6 +133,9 @@ class Adapter:
         "Return what else the payload says"
         return {}
 
+    def restore(self, contents):
+        "Do what else follows from contents that come back from a second copy"
+
     def _export_references(self, values, models):
         pool = Pool()
         Link = pool.get('offline_sales.link')
@@ -133,11 +166,34 @@ class Adapter:
         columns += sorted(rows[0].keys() - set(columns)) if rows else []
         return sorted(rows, key=lambda row: [row[c] for c in columns])
 
+    def merge_rows(self, name, rows):
+        "Return the rows of a total, those of the same records added up"
+        references = self.totals_references[name]
+        merged = {}
+        for row in rows:
+            key = tuple(row[column] for column in references)
+            if key not in merged:
+                merged[key] = row
+            else:
+                merged[key] = {
+                    column: value if column in references
+                    else merged[key][column] + value
+                    for column, value in row.items()}
+        return self._sort_rows(name, list(merged.values()))
+
     # At the central
+
+    def check_contents(self, contents):
+        "Raise Unreadable if the payload is not one of the kind"
+        self.check_totals(contents['totals'])
+
+    def get_forest(self, entries):
+        "Return what the payloads refer to"
+        return tree_.Forest([e.payload['record'] for e in entries])
 
     def check_totals(self, totals):
         "Raise Unreadable if they are not totals of the kind"
-        for name in ['total', 'tax']:
+        for name in ['total', 'tax', 'cash']:
             if not isinstance(totals.get(name), (Decimal, type(None))):
                 raise payload_.Unreadable(name)
         for name, references in self.totals_references.items():
@@ -258,6 +314,12 @@ class Adapter:
     def prepare(self, entries, records):
         "Make what follows from the records, but post nothing"
 
+    def get_stock_moves(self, records):
+        "Return the moves of goods, done, that were made for the records"
+        return []
+    def conclude(self, document):
+        "Keep with the document what a person should know of what was done"
+
     def post(self, documents):
         "Post what was prepared"
 
@@ -300,7 +362,11 @@ class Adapter:
     def verify_totals(self, entry, record):
         "Raise Rejection if a total is not that of the branch"
         expected = entry.payload['totals']
+        accepted = (
+            self.acceptable if entry.document.is_accepted() else frozenset())
         for name, found in self.get_totals(record).items():
+            if name in accepted:
+                continue
             if name in self.totals_references:
                 found = self._sort_rows(name, found)
             if _plain(expected.get(name)) != _plain(found):
@@ -324,6 +390,16 @@ class Adapter:
                 key: pool.get(models[key])(value).rec_name
                 if key in models else value
                 for key, value in row.items()} for row in total]
+
+    # Repair
+
+    def get_difference(self, document, contents):
+        "Return the cash that has to be booked if the totals are accepted"
+        return Decimal(0)
+
+    def accept(self, document, contents, transfer_type):
+        "Return the contents with what follows from accepting the totals"
+        return contents
 
     def get_amounts(self, totals):
         """Return the values of the rows of the journal's amounts

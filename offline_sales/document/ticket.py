@@ -4,9 +4,10 @@ from collections import defaultdict
 from decimal import Decimal
 
 from trytond.pool import Pool
+from trytond.transaction import Transaction
 
 from ..exceptions import Rejection
-from .adapter import about
+from .adapter import CHARGED, about
 from .sale import SaleAdapter
 
 
@@ -21,6 +22,11 @@ class TicketAdapter(SaleAdapter):
         }
     posted = True
     final_state = 'done'
+    dates = {
+        'sale.point.sale': {'date'},
+        }
+    acceptable = frozenset({
+            'total', 'tax', 'cash', 'payments', 'taxes', 'goods'})
     totals_references = {
         'payments': {'method': 'sale.point.payment.method'},
         'taxes': {'tax': 'account.tax'},
@@ -46,6 +52,9 @@ class TicketAdapter(SaleAdapter):
         return {
             'total': Decimal(sale.total if sold else 0),
             'tax': Decimal(sale.total_tax if sold else 0),
+            'cash': sum(
+                (p.amount or 0 for p in sale.payments if p.method.cash),
+                Decimal(0)),
             'lines': len(sale.lines),
             'quantity': self.sum_quantities(sale.lines),
             'payments': self.sum_payments(sale.payments),
@@ -127,7 +136,18 @@ class TicketAdapter(SaleAdapter):
     def prepare(self, entries, sales):
         pool = Pool()
         Sale = pool.get('sale.point.sale')
-        Sale.prepare_posting([s for s in sales if self.is_sold(s)])
+        charged = {
+            sale: entry.payload['totals']
+            for entry, sale in zip(entries, sales, strict=True)
+            if entry.document.is_accepted()}
+        Sale.prepare_posting([
+                s for s in sales if self.is_sold(s) and s not in charged])
+        for sale, totals in charged.items():
+            with Transaction().set_context({CHARGED: totals}):
+                Sale.prepare_posting([sale])
+
+    def get_stock_moves(self, sales):
+        return [m for sale in sales for l in sale.lines for m in l.moves]
 
     def post(self, documents):
         pool = Pool()

@@ -71,7 +71,7 @@ class Schema:
                 elif column.kind == 'reference':
                     model, _, key = str(value).partition(',')
                     if key:
-                        yield node, column, model, _parse_key(key)
+                        yield node, column, model, parse_key(key)
 
     def get_related(self, nodes):
         "Yield (node, column, keys) for each relation in the values"
@@ -84,14 +84,16 @@ class Schema:
                     yield node, column, value
 
 
-def _parse_key(key):
+def parse_key(key):
+    "Return the key that the text is of"
     try:
         return int(key)
     except ValueError:
         return key
 
 
-def _put(node, column, model, key):
+def put(node, column, model, key):
+    "Have the column of the node refer to the record"
     if column.kind == 'reference' and key is not None:
         key = f'{model},{key}'
     node['values'][column.name] = key
@@ -101,8 +103,14 @@ def _put(node, column, model, key):
 
 def read(record):
     "Return the tree of the record as it is stored, named by local ids"
-    tree, = _read(Schema(), record.__class__, [record.id])
+    tree, = read_all(Schema(), record.__class__, [record.id])
     return tree
+
+
+def read_all(schema, Model, ids):
+    """Return the trees of the records of the ids as they are stored, named by
+    local ids"""
+    return _read(schema, Model, ids)
 
 
 def _read(schema, Model, ids, inverse=None):
@@ -127,8 +135,9 @@ def _read(schema, Model, ids, inverse=None):
     return [trees[id_] for id_ in ids]
 
 
-def export(tree):
-    """Name all that the tree refers to as the central knows it
+def export(tree, schema=None):
+    """Name all that the tree refers to as the central knows it, and return
+    what was left out: the sorted names of the fields, with their models
 
     The records of the tree get an identity if they have none. A reference to
     what the central does not know is left out; raise CaptureError if the
@@ -136,7 +145,7 @@ def export(tree):
     """
     pool = Pool()
     Link = pool.get('offline_sales.link')
-    schema = Schema()
+    schema = schema or Schema()
     nodes = list(walk(tree))
     ids = defaultdict(list)
     for node in nodes:
@@ -153,13 +162,15 @@ def export(tree):
         targets[column.target].update(related_ids)
     known = {
         model: Link.to_wire(model, ids_) for model, ids_ in targets.items()}
+    left_out = set()
     for node, column, model, id_ in references:
         if id_ in known[model]:
-            _put(node, column, model, known[model][id_])
+            put(node, column, model, known[model][id_])
         elif column.required:
             raise _unknown(node, column, model, id_)
         else:
             del node['values'][column.name]
+            left_out.add(f"{node['model']}.{column.name}")
     for node, column, related_ids in related:
         for id_ in related_ids:
             if id_ not in known[column.target]:
@@ -168,6 +179,7 @@ def export(tree):
             known[column.target][id_] for id_ in sorted(related_ids)]
     for node in nodes:
         node['key'] = keys[node['model']][node['key']]
+    return sorted(left_out)
 
 
 def _unknown(node, column, model, id_):
@@ -200,8 +212,8 @@ class Forest:
     Look-ups are made for all the trees at once.
     """
 
-    def __init__(self, trees):
-        self.schema = Schema()
+    def __init__(self, trees, schema=None):
+        self.schema = schema or Schema()
         self._ids = defaultdict(set)
         self._identities = defaultdict(dict)
         wanted = defaultdict(set)
@@ -327,7 +339,7 @@ class Forest:
                 name: value for name, value in tree['values'].items()
                 if name in names}}
         for _, column, target, key in list(self.schema.get_references([node])):
-            _put(node, column, target, self.get(target, key))
+            put(node, column, target, self.get(target, key))
         for _, column, keys in list(self.schema.get_related([node])):
             ids = {self.get(column.target, key) for key in keys}
             node['values'][column.name] = sorted(ids - {None})
@@ -342,7 +354,7 @@ class Forest:
             inner = {'values': {}}
             for _, column, model, key in self.schema.get_references([node]):
                 if (model, key) in own:
-                    _put(inner, column, model, self.get(model, key))
+                    put(inner, column, model, self.get(model, key))
             if inner['values']:
                 yield (
                     node['model'], self.get(node['model'], node['key']),
