@@ -348,7 +348,7 @@ class PartyAdapter(Adapter):
         Conflict.keep_all(document, conflicts)
         if party := self.linked.get(document.id):
             document.set_reason(Rejection(
-                    'linked', party=party.rec_name, code=party.code,
+                    'linked', party=party.rec_name, central=party.code,
                     number=document.number))
         elif conflicts:
             document.set_reason(
