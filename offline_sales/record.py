@@ -130,8 +130,10 @@ def parts(Model):
 
 
 def users(name):
-    "Return the (model, column) that refer to records of the model"
+    """Return the (model, column) that refer to records of the model or may do
+    so"""
     return [
-        (other, column.name)
+        (other, column)
         for other, Model in Pool().iterobject() if is_stored(Model)
-        for column in stored_columns(Model) if column.target == name]
+        for column in stored_columns(Model)
+        if column.target == name or column.kind == 'reference']

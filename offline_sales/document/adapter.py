@@ -6,6 +6,7 @@ An adapter is asked at the branch for the payload of a record, and at the
 central to do again what the payloads say. Other modules change an adapter by
 a subclass returned from Document.get_adapters.
 """
+import logging
 from collections import defaultdict, namedtuple
 from decimal import Decimal
 
@@ -16,6 +17,8 @@ from trytond.transaction import Transaction
 from ..exceptions import CaptureError, Rejection
 from . import payload as payload_
 from . import tree as tree_
+
+logger = logging.getLogger(__name__)
 
 # Asked for by what must know whether a branch's document is done again, e.g.
 # the central's refusal to sell on a branch's point. The private keys of a
@@ -52,7 +55,11 @@ class Adapter:
 
     def get_payload(self, uuid, record, moment):
         "Return the values of the payload of the record"
-        tree = self.get_tree(record)
+        tree, left_out = self.get_tree(record)
+        if left_out:
+            logger.warning(
+                "%s: the central does not know what these refer to: %s",
+                record, ", ".join(left_out))
         return {
             'version': payload_.VERSION,
             'uuid': uuid,
@@ -61,15 +68,16 @@ class Adapter:
                 dict(self.get_header(record), moment=moment),
                 self.header_references),
             'record': tree,
+            **({'left_out': left_out} if left_out else {}),
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }
 
     def get_tree(self, record):
-        "Return what is stored of the record, as the central knows it"
+        """Return the tree of the record as the central knows it, and the
+        fields that had to be left out"""
         tree = tree_.read(record)
-        tree_.export(tree)
-        return tree
+        return tree, tree_.export(tree)
 
     def settle(self, documents, twins):
         """Do what follows from documents that the central has settled

@@ -109,7 +109,8 @@ def read(ids, company):
 
 
 def export(tree):
-    "Name all that the tree refers to as the central knows it"
+    """Name all that the tree refers to as the central knows it, and return
+    what was left out"""
     pool = Pool()
     Link = pool.get('offline_sales.link')
     schema = CustomerSchema()
@@ -117,8 +118,7 @@ def export(tree):
         known = Link.to_wire(column.target, ids or ())
         node['values'][column.name] = sorted(
             id_ for id_ in known.values() if isinstance(id_, int))
-    tree_.export(tree, schema)
-    return tree
+    return tree_.export(tree, schema)
 
 
 @without_check_access

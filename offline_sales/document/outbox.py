@@ -135,8 +135,9 @@ class Document(metaclass=PoolMeta):
                     name: contents[name] for name in ['base', 'after']}
             elif previous or isinstance(known.get(id_), int):
                 base = customer.read([id_], company)[id_]
+                customer.export(base)
                 before[id_] = {
-                    'base': customer.export(base),
+                    'base': base,
                     'after': previous.uuid if previous else None,
                     }
             else:

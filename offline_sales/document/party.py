@@ -98,12 +98,13 @@ class PartyAdapter(Adapter):
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
         company = Configuration.get_branch().company.id
-        return customer.export(
-            customer.read([party.id], company)[party.id])
+        tree = customer.read([party.id], company)[party.id]
+        return tree, customer.export(tree)
 
     def is_changed(self, party, base):
         "Return if the customer is not what it was"
-        difference = compare(base, self.get_tree(party))
+        tree, _ = self.get_tree(party)
+        difference = compare(base, tree)
         return bool(
             difference.added or difference.removed
             or any(change(node.base['values'], node.tree['values'])
@@ -651,8 +652,12 @@ def _is_used(Model, id_):
     cursor = Transaction().connection.cursor()
     for name, column in definition.users(Model.__name__):
         table = pool.get(name).__table__()
+        value = id_
+        if column.kind == 'reference':
+            value = f'{Model.__name__},{id_}'
         cursor.execute(*table.select(
-                table.id, where=getattr(table, column) == id_, limit=1))
+                table.id, where=getattr(table, column.name) == value,
+                limit=1))
         if cursor.fetchone():
             return True
     return False
