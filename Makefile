@@ -4,7 +4,7 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-.PHONY: bench clean demo lint locale test
+.PHONY: bench bundle clean demo lint locale test
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m $(MODULE).demo $(if $(filter-out 0,$(SERVE)),--serve)
@@ -16,7 +16,10 @@ lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .
 
 bench: $(INSTALLED)
-	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY)
+	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY) $(ARGS)
+
+bundle: $(INSTALLED)
+	@$(BIN)/python bundle $(ARGS)
 
 locale: $(INSTALLED)
 	$(BIN)/python -m $(MODULE).tests.translations

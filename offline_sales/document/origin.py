@@ -23,13 +23,17 @@ class Origins:
     def __init__(self):
         self._found = {}
 
-    def check(self, branch, header):
-        "Raise Rejection if the header names what is not the branch's"
+    def check(self, branch, header, of_point=True):
+        """Raise Rejection if the header names what is not the branch's
+
+        of_point: whether it must name a point.
+        """
         if branch.id not in self._found:
             self._found[branch.id] = (
                 self._get_points(branch), self._get_users(branch))
         points, users = self._found[branch.id]
-        if header.get('point') not in points:
+        point = header.get('point')
+        if point not in points and (of_point or point):
             raise Rejection('foreign_point')
         if header.get('user') not in users | {None}:
             raise Rejection('foreign_user')

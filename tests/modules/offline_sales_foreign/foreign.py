@@ -22,6 +22,11 @@ class SaleLine(metaclass=PoolMeta):
     gift_note = fields.Char("Gift Note")
 
 
+class PrefacturaLine(metaclass=PoolMeta):
+    __name__ = 'sale.line'
+    gift_note = fields.Char("Gift Note")
+
+
 class Shelf(ModelSQL):
     "Shelf"
     __name__ = 'offline_sales_foreign.shelf'
