@@ -16,7 +16,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .
 
 bench: $(INSTALLED)
-	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY)
+	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY) $(ARGS)
 
 bundle: $(INSTALLED)
 	@$(BIN)/python bundle $(ARGS)

@@ -105,6 +105,8 @@ setup(
             'pytest-timeout',
             'pytest-xdist',
             'ruff',
+            # Activated while a test runs
+            require('trytond_product_price_list_dates'),
             ],
         },
     zip_safe=False,

@@ -78,6 +78,15 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         help="The local time at which changes are sent "
         "and the catalogs obtained.")
 
+    send_failures = fields.Integer(
+        "Failed Sendings", readonly=True, states=_at_branch,
+        help="How often in a row the central did not answer.")
+    send_after = fields.DateTime(
+        "Next Sending", readonly=True,
+        states={
+            'invisible': ~Eval('send_failures'),
+            })
+
     catalogs = fields.Text(
         "Catalogs", readonly=True, states=_at_branch,
         help="The models that the central keeps for the branch.")

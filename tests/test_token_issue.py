@@ -565,24 +565,82 @@ def test_nonsense_about_keys_is_refused(shop, accepted):
         shop.branch.run(ask)
 
 
-def test_dump_of_the_central_does_not_give_the_key(shop):
+@pytest.fixture
+def set_fernet_key():
+    def set_key(key):
+        config.set('offline_sales', 'fernet_key', key)
     if not config.has_section('offline_sales'):
         config.add_section('offline_sales')
-    config.set(
-        'offline_sales', 'fernet_key', Fernet.generate_key().decode())
-    try:
-        rotate(shop)
-        for _ in range(2):
-            contact(shop)
+    yield set_key
+    set_key('')
 
-        def read():
-            Credential = Pool().get('offline_sales.credential')
-            return Credential.get('token', branch=branch_id_)
-        branch_id_ = branch_id(shop)
-        key = shop.central.run(read)
-        assert len(base64.b64decode(key)) == 32
-        assert key not in dump(shop.central)
+
+def test_dump_of_the_central_does_not_give_the_key(shop, set_fernet_key):
+    set_fernet_key(Fernet.generate_key().decode())
+    rotate(shop)
+    for _ in range(2):
+        contact(shop)
+
+    def read():
+        Credential = Pool().get('offline_sales.credential')
+        return Credential.get('token', branch=branch_id_)
+    branch_id_ = branch_id(shop)
+    key = shop.central.run(read)
+    assert len(base64.b64decode(key)) == 32
+    assert key not in dump(shop.central)
+    cashier = Cashier(shop.web.url, shop.branch.name)
+    cashier.login(give(shop.central)(cashier.ask()))
+
+
+@pytest.mark.parametrize('lost', ['configuration', 'credential'])
+def test_key_that_the_central_lost(
+        shop, responsible, set_fernet_key, caplog, lost):
+    "The branch is answered all the same, and somebody is told"
+    def notice():
+        branch, = responsible.call(
+            'model.offline_sales.branch.read', [branch_id_],
+            ['token_notice'], context=context(shop))
+        return branch['token_notice']
+
+    def protect():
+        # At the central alone: the branch has a configuration of its own
+        Credential = Pool().get('offline_sales.credential')
+        value = Credential.get('token', branch=branch_id_)
+        Credential.set('token', value, branch=branch_id_)
+        return value
+
+    def lose():
+        Credential = Pool().get('offline_sales.credential')
+        Credential.set('token', None, branch=branch_id_)
+    branch_id_ = branch_id(shop)
+    assert notice() is None
+    fernet = Fernet.generate_key().decode()
+    set_fernet_key(fernet)
+    key = shop.central.run(protect)
+    if lost == 'configuration':
+        set_fernet_key('')
+    else:
+        shop.central.run(lose)
+    former = keys(shop.branch)
+    caplog.clear()
+    contact(shop)
+    shop.obtain()
+    assert keys(shop.branch) == former
+    told = [r.getMessage() for r in caplog.records if r.levelname == 'ERROR']
+    assert told and all(
+        'branch ESP of database central' in text and 'pair it again' in text
+        for text in told)
+    assert not [s for s in [key, fernet] if s in caplog.text]
+    assert 'fernet_key' in notice() and 'pair the branch again' in notice()
+    with pytest.raises(Fault) as fault:
+        generate(shop, responsible, identifier=algorithm.make_id())
+    assert fault.value.text == notice()
+    assert log(shop) == []
+    if lost == 'configuration':
+        set_fernet_key(Fernet.generate_key().decode())
+        assert notice()
+        set_fernet_key(fernet)
+        assert notice() is None
+        contact(shop)
         cashier = Cashier(shop.web.url, shop.branch.name)
         cashier.login(give(shop.central)(cashier.ask()))
-    finally:
-        config.set('offline_sales', 'fernet_key', '')

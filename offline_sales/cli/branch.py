@@ -18,6 +18,7 @@ def add_arguments(parser):
             ('refresh', _("send, then obtain the catalogs")),
             ('backup', _("copy the database while it is used")),
             ('restore', _("go back to a copy of the database")),
+            ('spool', _("put what only the second copy has into the outbox")),
             ('pair', _("pair the branch anew, with a new code")),
             ('upgrade', _("bring the database to the installed version")),
             ]:
