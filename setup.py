@@ -73,7 +73,8 @@ setup(
         PACKAGE: info['xml'].split() + [
             'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.txt',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
-            'tests/*.rst', 'tests/*.json'],
+            'tests/*.rst', 'tests/*.json', 'tests/*.txt',
+            'tests/payloads/*.json'],
         COMMANDS: ['locale/*/LC_MESSAGES/*.[mp]o'],
         },
     python_requires='>=3.10',

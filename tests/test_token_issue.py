@@ -10,6 +10,7 @@ import re
 import xmlrpc.client
 
 import offline_sales_cli as cli
+import offline_sales_cli.token
 import pytest
 from cryptography.fernet import Fernet
 
@@ -372,7 +373,7 @@ def test_terminal_says_who(monkeypatch, uid, sudo, name):
     monkeypatch.delenv('SUDO_UID', raising=False)
     if sudo:
         monkeypatch.setenv('SUDO_UID', sudo)
-    assert cli.token.get_operator() == name
+    assert offline_sales_cli.token.get_operator() == name
 
 
 # Secrets
