@@ -294,6 +294,10 @@ class DocumentError(AccessError):
     "What cannot be done with a document, or because of one"
 
 
+class PrintError(UserError):
+    "What is not to be printed now"
+
+
 class Rejection(Exception):
     """Why the central sets a document aside
 
