@@ -76,6 +76,11 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             ],
         help="How long after the end of a usage a ticket that is open "
         "can be finished.")
+    token_notice = fields.Function(fields.Text(
+            "Attention",
+            states={
+                'invisible': ~Eval('token_notice'),
+                }), 'get_token_notices')
     contact = fields.Function(fields.Many2One(
             'offline_sales.contact', "Contact"), 'get_contacts')
     contact_state = fields.Function(fields.Selection(
@@ -193,6 +198,23 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         return result
 
     @classmethod
+    def get_token_notices(cls, branches, name):
+        "Say of which branches the key of the tokens is lost"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Contact = pool.get('offline_sales.contact')
+        notices = dict.fromkeys(map(int, branches))
+        # At a branch there is no key but its own
+        if not Configuration.is_branch():
+            for contact in Contact.search([
+                        ('branch', 'in', list(notices))]):
+                if contact.lacks_token_key():
+                    notices[contact.branch.id] = gettext(
+                        'offline_sales.msg_token_key_lost',
+                        branch=contact.branch.rec_name)
+        return notices
+
+    @classmethod
     def get_contact_states(cls):
         pool = Pool()
         Contact = pool.get('offline_sales.contact')
@@ -261,6 +283,8 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
 class BranchUser(ModelSQL):
     "Branch - User"
     __name__ = 'offline_sales.branch-res.user'
+    # What was made by who has left comes late, see document/origin.py
+    _history = True
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
     user = fields.Many2One(
@@ -309,6 +333,8 @@ class BranchPairingCode(ModelView):
 class Register(ModelSQL, ModelView):
     "Register"
     __name__ = 'offline_sales.register'
+    # As for the users
+    _history = True
 
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')

@@ -32,6 +32,28 @@ def get_parser():
     return parser
 
 
+def get_operator():
+    """Return the user of the operating system, whatever the environment says
+
+    Where it is root, the one who became it by sudo: root alone could say
+    otherwise.
+    """
+    try:
+        import pwd
+    except ImportError:
+        # Windows
+        return getpass.getuser()
+    uid = os.getuid()
+    if uid == 0:
+        behind = os.environ.get('SUDO_UID', '')
+        if behind.isascii() and behind.isdigit():
+            uid = int(behind)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
 def give_token(options):
     "Return the token and the branch that it is for, as they are shown"
     from trytond.exceptions import UserError
@@ -50,9 +72,11 @@ def give_token(options):
             f"There are {len(branches)} branches with the code "
             f"{options.branch}.")
     branch, = branches
+    hours = options.hours
+    if hours is None:
+        hours = branch.get_token_hours()
     token = Token.give(
-        branch, options.id, options.hours or branch.get_token_hours(),
-        options.reason, terminal=getpass.getuser())
+        branch, options.id, hours, options.reason, terminal=get_operator())
     return format_token(token), branch.rec_name
 
 

@@ -8,6 +8,7 @@ and may neither hold a secret nor change with each contact.
 import base64
 import datetime as dt
 import json
+import logging
 import secrets
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from . import wire
 from .catalog import numbers
 from .credential import TOKEN_KEYS
 from .token.key import fingerprint, settle
+
+logger = logging.getLogger(__name__)
 
 PAIRING_TIME = dt.timedelta(minutes=30)
 PAIRING_TRIES = 5
@@ -363,14 +366,29 @@ class Contact(ModelSQL, ModelView):
                 Credential.set(
                     'token_next', random_key(), branch=contact.branch.id)
 
+    def lacks_token_key(self):
+        "Return if no token can be given though the branch is paired"
+        pool = Pool()
+        Credential = pool.get('offline_sales.credential')
+        return (self.state == 'paired'
+            and not Credential.find_token_keys(branch=self.branch.id))
+
     def settle_token_keys(self, accepted):
-        """Return what the branch is told of the keys, see token/key.py
+        """Return what the branch is told of the keys, see token/key.py, None
+        if there is nothing to tell
 
         accepted: the fingerprints of the keys that the branch has.
         """
         pool = Pool()
         Credential = pool.get('offline_sales.credential')
-        keys = Credential.get_token_keys(branch=self.branch.id)
+        keys = Credential.find_token_keys(branch=self.branch.id)
+        if not keys:
+            # What was sold is taken all the same
+            logger.error(
+                "the token keys of branch %s of database %s cannot be read: "
+                "set the fernet_key they were kept with, or pair it again",
+                self.branch.code, Transaction().database.name)
+            return
         current, next_ = settle(*[*keys, None][:2], accepted)
         keys = [current] if next_ is None else [current, next_]
         Credential.set_token_keys(keys, branch=self.branch.id)

@@ -133,6 +133,18 @@ def closed_shop(web, tmp_path_factory):
     return Shop(web, tmp_path_factory.getbasetemp(), usage=False)
 
 
+@pytest.fixture
+def configure():
+    "Set options of the section offline_sales for the time of a test"
+    if not config.has_section('offline_sales'):
+        config.add_section('offline_sales')
+
+    yield lambda name, value: config.set('offline_sales', name, value)
+    config.remove_section('offline_sales')
+    # The values that were read are remembered
+    config.set('database', 'list', 'True')
+
+
 @pytest.fixture(scope='session')
 def cluster():
     "The run's PostgreSQL cluster"

@@ -9,6 +9,7 @@ import pytest
 
 from trytond import backend
 from trytond.exceptions import UserError
+from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from trytond.modules.offline_sales.offline_sales import (  # isort: skip
@@ -62,11 +63,11 @@ class Inbox:
                 Branch(branch or self.branch), entries)
         return self.database.run(receive)
 
-    def process(self, budget=None):
+    def process(self, budget=None, branch=None):
         def process():
             Branch = self.get('offline_sales.branch')
             self.get('offline_sales.document').process(
-                [Branch(self.branch)], budget=budget)
+                [Branch(branch or self.branch)], budget=budget)
         self.database.run(process)
 
     def deliver(self, *domain):
@@ -735,6 +736,7 @@ def test_other_branch(shop, counter, inbox):
         return other.id
     other = shop.central.run(read)
     inbox.receive([session, ticket], branch=other)
+    inbox.process(branch=other)
     assert {(d['state'], d['reason']) for d in documents(shop.central)} == {
         ('rejected', 'foreign_point')}
 
@@ -765,6 +767,80 @@ def test_other_user(shop, counter, inbox):
         values['header']['user'] = 1
     counter.sell_some(3)
     assert reject_one(inbox, impersonate)['reason'] == 'foreign_user'
+
+
+def change_branch(inbox, code=None, **values):
+    "Write the branch of the code at the central"
+    def write():
+        Branch = inbox.get('offline_sales.branch')
+        Branch.write(
+            Branch.search([('code', '=', code or inbox.shop.code)]), values)
+    inbox.database.run(write)
+
+
+def test_cashier_who_has_left_and_point_that_was_given_up(
+        shop, counter, inbox):
+    "What was made before comes late"
+    counter.sell_some(2)
+    other = Counter(shop.central, kind='online').point
+
+    def register():
+        register, = inbox.get('offline_sales.register').search([
+                ('branch', '=', inbox.branch)])
+        return register.id
+    change_branch(
+        inbox, users=[('remove', [counter.user])], registers=[
+            ('write', [shop.central.run(register)], {
+                    'online_point': None, 'offline_point': other})])
+    inbox.deliver()
+    assert [(d['state'], d['reason']) for d in documents(shop.central)] == [
+        ('processed', None)] * 3
+    assert {d['user'] for d in inbox.tickets()} == {'esp.lupita'}
+
+
+def test_point_that_another_branch_has_now(shop, counter, inbox):
+    counter.sell_some(1)
+
+    def move():
+        Register = inbox.get('offline_sales.register')
+        other, = inbox.get('offline_sales.branch').search([
+                ('code', '!=', shop.code)], limit=1)
+        Register.delete(Register.search([('branch', '=', other.id)]))
+        Register.write(
+            Register.search([('branch', '=', inbox.branch)]),
+            {'branch': other.id})
+    shop.central.run(move)
+    inbox.deliver()
+    assert {(d['state'], d['reason']) for d in documents(shop.central)} == {
+        ('rejected', 'foreign_point')}
+
+
+def test_cashier_who_is_put_back(shop, counter, inbox):
+    "e.g. after the central was restored from a copy that did not know him"
+    counter.sell_some(1)
+
+    def forget():
+        pool = Pool()
+        BranchUser = pool.get('offline_sales.branch-res.user')
+        for table in [BranchUser.__table__(), BranchUser.__table_history__()]:
+            Transaction().connection.cursor().execute(
+                *table.delete(where=table.user == counter.user))
+
+    def sweep():
+        inbox.get('offline_sales.document').sweep()
+    shop.central.run(forget)
+    send(shop)
+    for side in [shop.central, shop.branch]:
+        assert {(d['state'], d['reason']) for d in documents(side)} == {
+            ('rejected', 'foreign_user')}
+    shop.central.run(sweep)
+    assert set(inbox.states()) == {'rejected'}
+    change_branch(inbox, users=[('add', [counter.user])])
+    shop.central.run(sweep)
+    assert set(inbox.states()) == {'processed'}
+    send(shop)
+    assert {(d['state'], d['reason']) for d in documents(shop.branch)} == {
+        ('accepted', None)}
 
 
 def test_session_of_another_point(shop, counter, inbox):

@@ -11,9 +11,14 @@ import pytest
 
 from trytond.exceptions import UserError
 from trytond.model import ModelView
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.protocols.wrappers import exceptions
+from trytond.report import Report
 from trytond.transaction import Transaction
+
+from trytond.modules.offline_sales.offline_sales.restriction import (  # isort: skip
+    GuardReportMixin)
 
 from .counter import Counter
 from .usage import Cashier, Fault, Refused
@@ -82,6 +87,20 @@ def test_administrator_may_administer(shop):
     admin = Cashier(shop.web.url, shop.branch.name, 'admin').login()
     assert admin.call('model.ir.cron.search', [], 0, None, None)
     assert admin.call('wizard.offline_sales.configuration.test.create')
+
+
+def test_report_of_the_module_takes_no_action_of_another(shop):
+    "whose groups would be those that are asked for"
+    class Own(GuardReportMixin, Report):
+        __name__ = 'offline_sales.report'
+        __rpc__ = {}
+
+    def check():
+        Action = shop.central.get('ir.action.report')
+        for action in Action.search([], limit=1):
+            Own.check_access(action, None, [])
+    with pytest.raises(AccessError):
+        shop.central.run(check)
 
 
 @pytest.mark.parametrize('call', [

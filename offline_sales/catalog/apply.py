@@ -9,6 +9,9 @@ from collections import defaultdict
 from itertools import chain
 
 from sql import Column as SQLColumn
+from sql.conditionals import Coalesce
+from sql.functions import Function
+from sql.operators import Operator
 
 from trytond import backend
 from trytond.cache import Cache
@@ -20,6 +23,9 @@ from .. import record
 from .spec import TRANSLATION
 
 
+# The types of columns for which a row can be given a value of its own
+TEXTS = frozenset({'VARCHAR', 'TEXT'})
+NUMBERS = frozenset({'INTEGER', 'BIGINT', 'FLOAT', 'NUMERIC'})
 # What becomes of a received row
 CHANGE, MAKE, ALONE = range(3)
 
@@ -75,6 +81,21 @@ def _targets(model, names=None):
         if c.kind == 'many2one' and (names is None or c.name in names)}
 
 
+def _column_names(expressions):
+    "Return the names of the columns in the SQL expressions, as a set"
+    names = set()
+    for expression in expressions:
+        if isinstance(expression, SQLColumn):
+            names.add(expression.name)
+        elif isinstance(expression, Function):
+            names |= _column_names(expression.args)
+        elif isinstance(expression, Coalesce):
+            names |= _column_names(expression.values)
+        elif isinstance(expression, Operator):
+            names |= _column_names(expression._operands)
+    return names
+
+
 def quote(name):
     return '"' + name.replace('"', '""') + '"'
 
@@ -91,6 +112,7 @@ class Apply:
         self.unsettled = unsettled or {}
         self.models = staging.models
         self.order, self.late = sort_models(self.models)
+        self.kept = {}
         self.cursor = Transaction().connection.cursor()
         self.prefix = 'staging.' if backend.name == 'sqlite' else 'pg_temp.'
         self.received = {
@@ -110,10 +132,10 @@ class Apply:
         :raises MissingRows: if a row refers to one that is not there
         """
         names = [name for name in self.order if name in self.received]
+        deleted = self._delete()
         for name in names:
             self._identify(name)
         self._check(names)
-        deleted = self._delete()
         for name in names:
             self._park(name)
         for name in names:
@@ -122,6 +144,7 @@ class Apply:
         for name in names:
             self._fill(name)
             self._link(name)
+        self._delete_unused()
         self._derive(names)
         Cache.clear_all()
         return deleted
@@ -194,10 +217,14 @@ class Apply:
             f'UPDATE {source} SET new = {CHANGE}, local = ('
             f'SELECT l.local FROM offline_sales_link l '
             f'WHERE l.model = ? AND l.central = {source}.id)', name)
+        # Not the record that another row is: XML ids may change hands
         self.execute(
             f'UPDATE {source} SET local = ('
             f'SELECT d.db_id FROM ir_model_data d WHERE d.model = ? '
-            f"AND d.module || '.' || d.fs_id = {source}.key) "
+            f"AND d.module || '.' || d.fs_id = {source}.key "
+            f'AND NOT EXISTS (SELECT 1 FROM offline_sales_link l '
+            f'WHERE l.model = d.model AND l.local = d.db_id '
+            f'AND l.version IS NOT NULL)) '
             f'WHERE local IS NULL AND key IS NOT NULL', name)
         self.execute(
             f'UPDATE {source} SET local = ('
@@ -294,60 +321,96 @@ class Apply:
     # The rows
 
     def _delete(self):
-        "Delete or deactivate the records of the rows that vanished"
+        """Delete or deactivate the records of the rows that vanished, and
+        return their number"""
         deleted = 0
         for name in reversed(self.order):
             gone = [id_ for id_, in self.staging.connection.execute(
                     'SELECT central FROM gone WHERE model = ?',
                     (self.models[name].index,))]
+            if not gone:
+                continue
+            held = {}
             for ids in self._in_slices(gone):
-                locals_ = {local for local, in self.execute(
-                        f'SELECT local FROM offline_sales_link '
-                        f'WHERE model = ? AND central IN ({ids})', name)}
-                locals_ -= set(self.unsettled.get(name, ()))
-                deleted += len(locals_)
-                kept = self._kept(name, locals_)
-                for sub in self._in_slices(locals_ - kept):
-                    self.execute(
-                        f'DELETE FROM {self.target(name)} '
-                        f'WHERE id IN ({sub})')
-                    self.execute(
-                        f'DELETE FROM offline_sales_link '
-                        f'WHERE model = ? AND local IN ({sub})', name)
-                self._retire(name, kept)
+                held.update(self.execute(
+                        f'SELECT local, version FROM offline_sales_link '
+                        f'WHERE model = ? AND central IN ({ids})', name))
+            locals_ = held.keys() - set(self.unsettled.get(name, ()))
+            kept = self._kept(name, locals_)
+            self._remove(name, locals_ - kept)
+            deactivable = self._retire(name, kept)
+            if not deactivable:
+                self.kept[name] = kept
+            deleted += sum(
+                deactivable or id_ not in kept or held[id_] is not None
+                for id_ in locals_)
         return deleted
+
+    def _delete_unused(self):
+        """Delete what could not be deleted at first
+
+        What used it uses something else now.
+        """
+        for name in reversed(self.order):
+            ids = set()
+            for sub in self._in_slices(self.kept.get(name, ())):
+                ids.update(id_ for id_, in self.execute(
+                        f'SELECT local FROM offline_sales_link '
+                        f'WHERE model = ? AND version IS NULL '
+                        f'AND local IN ({sub})', name))
+            while unused := ids - self._kept(name, ids):
+                self._remove(name, unused)
+                ids -= unused
+
+    def _remove(self, name, ids):
+        for sub in self._in_slices(ids):
+            self.execute(
+                f'DELETE FROM {self.target(name)} WHERE id IN ({sub})')
+            self.execute(
+                f'DELETE FROM offline_sales_link '
+                f'WHERE model = ? AND local IN ({sub})', name)
 
     def _kept(self, name, ids):
         "Return those of the ids whose records cannot be deleted, as a set"
-        if issubclass(Pool().get(name), DeactivableMixin):
+        if not ids or issubclass(Pool().get(name), DeactivableMixin):
             return set(ids)
         kept = set()
-        queries = [
-            f"SELECT db_id FROM ir_model_data "
-            f"WHERE model = '{name}' AND db_id"]
-        queries.extend(
-            f'SELECT {quote(column)} FROM {table} WHERE {quote(column)}'
-            for table, column in self._users(name))
         for sub in self._in_slices(ids):
+            queries = [
+                f"SELECT db_id FROM ir_model_data "
+                f"WHERE model = '{name}' AND db_id IN ({sub})"]
+            values = ', '.join(f"'{name},{id_}'" for id_ in sub.split(', '))
+            for table, column in self._users(name):
+                value = quote(column.name)
+                if column.kind == 'many2one':
+                    queries.append(
+                        f'SELECT {value} FROM {table} '
+                        f'WHERE {value} IN ({sub})')
+                else:
+                    queries.append(
+                        f"SELECT CAST(SUBSTR({value}, {len(name) + 2}) "
+                        f"AS INTEGER) FROM {table} "
+                        f"WHERE {value} IN ({values})")
             for query in queries:
-                kept.update(
-                    id_ for id_, in self.execute(f'{query} IN ({sub})'))
+                kept.update(id_ for id_, in self.execute(query))
         return kept
 
     @staticmethod
     def _users(name):
-        "Return the (table, column) that refer to records of the model"
+        """Return the (table, column) that refer to records of the model or
+        may do so"""
         users = []
         for _, Model in Pool().iterobject():
             if record.is_stored(Model):
                 users.extend(
-                    (quote(Model._table), column.name)
+                    (quote(Model._table), column)
                     for column in record.stored_columns(Model)
-                    if column.target == name)
+                    if column.target == name or column.kind == 'reference')
         return users
 
     def _retire(self, name, ids):
-        "Keep the records of the ids, out of sight and out of the digest"
+        """Keep the records of the ids, out of the digest, and return whether
+        they are out of sight too"""
         deactivable = issubclass(Pool().get(name), DeactivableMixin)
         for sub in self._in_slices(ids):
             if deactivable:
@@ -357,6 +420,7 @@ class Apply:
             self.execute(
                 f'UPDATE offline_sales_link SET version = NULL '
                 f'WHERE model = ? AND local IN ({sub})', name)
+        return deactivable
 
     def _set_columns(self, name, skipped=()):
         "Return the columns that can be set at once, with their places"
@@ -370,21 +434,74 @@ class Apply:
 
         Two products that swap their codes collide even in one UPDATE.
         """
-        model = self.models[name]
-        types = {c.name: c.sql_type for c in model.columns}
-        names = set(chain(*self._unique(name)))
-        sets = [
-            f"{quote(n)} = '~' || id" for n in sorted(names)
-            if types[n] in {'VARCHAR', 'TEXT'}]
-        if (any(getattr(constraint, 'where', None)
-                    for _, constraint, _ in Pool().get(name)._sql_constraints)
-                and 'active' in types):
-            sets.append(f'active = {self._false}')
-        if sets and name != TRANSLATION:
+        target, source = self.target(name), self.source(name)
+        if sets := self._parkings(name):
+            sets = ', '.join(f'{quote(n)} = {sets[n]}' for n in sorted(sets))
             self.execute(
-                f'UPDATE {self.target(name)} SET {", ".join(sets)} '
-                f'WHERE id IN (SELECT local FROM {self.source(name)} '
-                f'WHERE new = {CHANGE})')
+                f'UPDATE {target} SET {sets} WHERE id IN ('
+                f'SELECT local FROM {source} WHERE new = {CHANGE})')
+        if not issubclass(Pool().get(name), DeactivableMixin):
+            return
+        # Who has been out of sight for long does not keep its code
+        places = {
+            c.name: i for i, c in enumerate(self.models[name].columns)
+            if c.sql_type in TEXTS}
+        for column in set(chain(*self._constrained(name))) & places.keys():
+            value = quote(column)
+            self.execute(
+                f"UPDATE {target} SET {value} = {value} || '~' || id "
+                f'WHERE active = {self._false} '
+                f'AND {value} IN (SELECT c{places[column]} FROM {source}) '
+                f'AND id IN (SELECT local FROM offline_sales_link '
+                f'WHERE model = ? AND central IS NOT NULL '
+                f'AND version IS NULL) '
+                f'AND id NOT IN (SELECT local FROM {source})', name)
+
+    def _constrained(self, name):
+        """Yield the names of the received columns of each constraint by which
+        records differ"""
+        names = {c.name for c in self.models[name].columns}
+        for _, constraint, _ in Pool().get(name)._sql_constraints:
+            if columns := _column_names(
+                    getattr(constraint, 'columns', ())) & names:
+                yield columns
+
+    def _parkings(self, name):
+        """Return the SQL of the values with which changed rows collide with
+        nothing, by column"""
+        model = self.models[name]
+        columns = {
+            c.name: c for c in model.columns if c.name not in model.initial}
+        local = {
+            c.name: c for c in record.stored_columns(Pool().get(name))}
+        sets = {}
+        for _, constraint, _ in Pool().get(name)._sql_constraints:
+            names = columns.keys() & _column_names(
+                getattr(constraint, 'columns', ()))
+            where = _column_names([getattr(constraint, 'where', None)])
+            if names and 'active' in where & columns.keys():
+                sets['active'] = self._false
+                continue
+            for column in sorted(
+                    names, key=lambda n: (local[n].kind != 'value', n)):
+                if value := self._parking(local[column]):
+                    sets[column] = value
+                    break
+        return sets
+
+    @staticmethod
+    def _parking(column):
+        "Return the SQL of a value of the column that no other row has"
+        if column.sql_type in TEXTS:
+            return "'~' || id"
+        elif not column.required:
+            return 'NULL'
+        elif column.sql_type == 'DATE':
+            if backend.name == 'sqlite':
+                return "DATE('0001-01-01', id || ' days')"
+            return "DATE '0001-01-01' + id"
+        elif column.kind == 'value' and column.sql_type in NUMBERS:
+            return '-id'
 
     @property
     def _false(self):

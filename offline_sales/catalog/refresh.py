@@ -2,7 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "The catalogs as the branch obtains them"
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import closing
 
 from sql import Literal, Null
@@ -10,6 +10,7 @@ from sql.aggregate import Count
 
 from trytond import backend
 from trytond.cache import Cache
+from trytond.model import DeactivableMixin, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -91,6 +92,39 @@ class Held:
                 & (self.table.central != Null)))
         return {id_ for id_, in cursor}
 
+    def unversioned(self):
+        """Return the central ids, as sets by model, of the records in use of
+        which no version is held
+
+        They were made here, or could not go when their rows did.
+        """
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*self.table.select(
+                self.table.model, self.table.local, self.table.central,
+                where=(self.table.central != Null)
+                & (self.table.version == Null)))
+        found = defaultdict(dict)
+        for model, local, central in cursor:
+            found[model][local] = central
+        known = dict(Pool().iterobject())
+        return {
+            model: {
+                centrals[local] for local in self._in_use(
+                    known[model], list(centrals))}
+            for model, centrals in found.items() if model in known}
+
+    @staticmethod
+    def _in_use(Model, ids):
+        if not issubclass(Model, DeactivableMixin):
+            return ids
+        cursor = Transaction().connection.cursor()
+        table = Model.__table__()
+        cursor.execute(*table.select(
+                table.id,
+                where=fields.SQL_OPERATORS['in'](table.id, ids)
+                & (table.active == Literal(True))))
+        return [id_ for id_, in cursor]
+
 
 class Refresh:
     """Obtains the catalogs: compares, receives, applies
@@ -123,6 +157,8 @@ class Refresh:
         """
         self.schema = schema()
         held = Held()
+        # What was made here a moment ago may be missing from older digests
+        self.unversioned = {} if self.shared else held.unversioned()
         answer = self.client.call('digest', {
                 'schema': self.schema,
                 'roots': {} if self.full else held.roots(),
@@ -146,7 +182,10 @@ class Refresh:
         "Receive what is asked for of the models of the names, and apply it"
         self._receive(staging, asked)
         if self.full:
-            self._vanish_others(names, held, staging)
+            self._vanish_others(names, held.centrals, staging)
+        else:
+            self._vanish_others(
+                names, lambda name: self.unversioned.get(name, set()), staging)
         self._apply(staging)
 
     def _compare(self, models, held, staging):
@@ -210,11 +249,12 @@ class Refresh:
         staging.commit()
         self.rows += received
 
-    def _vanish_others(self, names, held, staging):
-        "Let all that was not received go"
+    @staticmethod
+    def _vanish_others(names, get_centrals, staging):
+        "Let what was not received of the central ids of each model go"
         for name in names:
-            staging.vanish(
-                name, held.centrals(name) - staging.received(name))
+            if centrals := get_centrals(name):
+                staging.vanish(name, centrals - staging.received(name))
         staging.commit()
 
     @staticmethod

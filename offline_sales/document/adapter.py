@@ -6,6 +6,7 @@ An adapter is asked at the branch for the payload of a record, and at the
 central to do again what the payloads say. Other modules change an adapter by
 a subclass returned from Document.get_adapters.
 """
+import logging
 from collections import defaultdict, namedtuple
 from decimal import Decimal
 
@@ -16,6 +17,8 @@ from trytond.transaction import Transaction
 from ..exceptions import CaptureError, Rejection
 from . import payload as payload_
 from . import tree as tree_
+
+logger = logging.getLogger(__name__)
 
 # Asked for by what must know whether a branch's document is done again, e.g.
 # the central's refusal to sell on a branch's point. The private keys of a
@@ -51,7 +54,11 @@ class Adapter:
     def get_payload(self, uuid, record, moment):
         "Return the values of the payload of the record"
         tree = tree_.read(record)
-        tree_.export(tree)
+        left_out = tree_.export(tree)
+        if left_out:
+            logger.warning(
+                "%s: the central does not know what these refer to: %s",
+                record, ", ".join(left_out))
         return {
             'version': payload_.VERSION,
             'uuid': uuid,
@@ -60,6 +67,7 @@ class Adapter:
                 dict(self.get_header(record), moment=moment),
                 self.header_references),
             'record': tree,
+            **({'left_out': left_out} if left_out else {}),
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }

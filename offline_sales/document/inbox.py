@@ -268,15 +268,8 @@ class _Headers:
 
     def __init__(self, branch, contents):
         pool = Pool()
-        BranchUser = pool.get('offline_sales.branch-res.user')
-        Register = pool.get('offline_sales.register')
         self.adapters = pool.get('offline_sales.document').get_adapters()
         self.currency = branch.company.currency
-        self.points = {
-            r.offline_point.id for r in Register.search([
-                    ('branch', '=', branch.id)])}
-        self.users = {
-            u.user.id for u in BranchUser.search([('branch', '=', branch.id)])}
         self.found = self._find(contents)
 
     def _find(self, contents):
@@ -315,10 +308,6 @@ class _Headers:
             values['amounts'] = [('create', [
                         self._get_amount(row, adapter)
                         for row in adapter.get_amounts(totals)])]
-            if header.get('point') not in self.points:
-                raise Rejection('foreign_point')
-            if header.get('user') not in self.users | {None}:
-                raise Rejection('foreign_user')
         except Rejection as rejection:
             values.update(self._reject(rejection))
         return values

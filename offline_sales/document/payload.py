@@ -12,6 +12,8 @@ written: its SHA-256 is that of its bytes in UTF-8. It holds
               references to the user, the party and the point
     record    the tree of records, see below
     totals    what must come out when it is replayed
+    left_out  the fields, with their models, whose values the branch could not
+              name to the central, if there are some
 
 A tree is a dictionary of model, key, values by column and children, a
 dictionary of the One2Many fields and the lists of trees.

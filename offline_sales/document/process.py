@@ -27,6 +27,7 @@ from trytond.transaction import Transaction, TransactionError
 from ..exceptions import Rejection
 from . import durability
 from .adapter import REPLAY, Entry
+from .origin import CODES, Origins
 from .payload import Unreadable
 from .tree import Forest
 
@@ -55,6 +56,7 @@ class Document(metaclass=PoolMeta):
         deadline = time.monotonic() + (
             float('inf') if budget is None else budget)
         for branch in branches:
+            cls._reconsider(branch)
             # What waited may go on after what it waited for
             while cls._prepare_branch(branch, deadline):
                 pass
@@ -73,11 +75,44 @@ class Document(metaclass=PoolMeta):
         Configuration = pool.get('offline_sales.configuration')
         if Configuration.is_branch():
             return
-        cls.process({d.branch for d in cls.search([
+        cls.process({d.branch for d in cls.search(['OR',
                         ('state', 'in', ['received', 'prepared']),
+                        [
+                            ('state', '=', 'rejected'),
+                            ('reason_code', 'in', CODES),
+                            ],
                         ])}, budget=SWEEP_BUDGET)
 
     # The first stage
+
+    @classmethod
+    def _reconsider(cls, branch):
+        """Take up again what was rejected for by whom or where it was made,
+        if a person has put that right"""
+        with Transaction().new_transaction(readonly=True):
+            origins = Origins()
+            ids = []
+            for document in cls.search([
+                        ('branch', '=', branch.id),
+                        ('state', '=', 'rejected'),
+                        ('reason_code', 'in', CODES),
+                        ]):
+                contents = document.get_contents()
+                try:
+                    origins.check(document.branch, contents['header'])
+                except Rejection:
+                    continue
+                ids.append(document.id)
+        if ids:
+            _perform(partial(cls._receive_again, ids))
+
+    @classmethod
+    def _receive_again(cls, ids):
+        documents = cls.browse(cls.lock_in(ids, 'rejected'))
+        for document in documents:
+            document.state = 'received'
+            document.set_reason(None)
+        cls.save(documents)
 
     @classmethod
     def _prepare_branch(cls, branch, deadline):
@@ -154,13 +189,19 @@ class Document(metaclass=PoolMeta):
     def _prepare(cls, kind, ids):
         adapter = cls.get_adapter(kind)
         documents = cls.browse(cls.lock_in(ids, 'received'))
+        origins = Origins()
         entries = []
         for document in documents:
             try:
-                entries.append(Entry(document, document.get_contents()))
+                contents = document.get_contents()
+                origins.check(document.branch, contents['header'])
             except Unreadable as exception:
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
+            except Rejection as rejection:
+                document.reject(rejection)
+            else:
+                entries.append(Entry(document, contents))
         while entries:
             forest = Forest([e.payload['record'] for e in entries])
             ready, waiting = [], []

@@ -115,7 +115,8 @@ def _read(schema, Model, ids, inverse=None):
 
 
 def export(tree):
-    """Name all that the tree refers to as the central knows it
+    """Name all that the tree refers to as the central knows it, and return
+    what was left out: the sorted names of the fields, with their models
 
     The records of the tree get an identity if they have none. A reference to
     what the central does not know is left out; raise CaptureError if the
@@ -137,6 +138,7 @@ def export(tree):
         targets[model].add(id_)
     known = {
         model: Link.to_wire(model, ids_) for model, ids_ in targets.items()}
+    left_out = set()
     for node, column, model, id_ in references:
         if id_ in known[model]:
             _put(node, column, model, known[model][id_])
@@ -147,8 +149,10 @@ def export(tree):
                     **pool.get(node['model']).__names__(column.name)))
         else:
             del node['values'][column.name]
+            left_out.add(f"{node['model']}.{column.name}")
     for node in nodes:
         node['key'] = keys[node['model']][node['key']]
+    return sorted(left_out)
 
 
 # At the central
