@@ -23,7 +23,7 @@ def execute(counter, name, *ids):
         return content
     content = counter.run(execute)
     return [
-        [line.strip() for line in page.extract_text(
+        [' '.join(line.split()) for line in page.extract_text(
                 extraction_mode='layout').splitlines() if line.strip()]
         for page in pypdf.PdfReader(BytesIO(content)).pages]
 
