@@ -2,15 +2,14 @@
 # level of this repository contains the full copyright notices and license.
 "The second copy of what a branch captured, and an outbox restored from it"
 import json
-import os
 import stat
 
+import offline_sales_cli as cli
 import pytest
+from offline_sales_cli.database import Database
 
 from trytond import config
 
-from trytond.modules.offline_sales.offline_sales import (  # isort: skip
-    cli)
 from trytond.modules.offline_sales.offline_sales.document import (  # isort: skip
     spool)
 
@@ -20,12 +19,9 @@ from .test_cash import sessions
 
 
 @pytest.fixture
-def directory(tmp_path):
-    if not config.has_section('offline_sales'):
-        config.add_section('offline_sales')
-    config.set('offline_sales', 'spool', str(tmp_path))
-    yield tmp_path
-    config.set('offline_sales', 'spool', '')
+def directory(tmp_path, configure):
+    configure('spool', str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture
@@ -37,12 +33,26 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+class Here:
+    "The branch of this process instead of one that init has made"
+
+    def __init__(self, shop):
+        self.shop = shop
+
+    def open(self):
+        return Database(self.shop.branch.name, [])
+
+
 def restore(shop, capsys, *arguments):
     "As from a terminal"
-    cli.main([
-            '-c', os.devnull, '-d', shop.branch.name,
-            'spool', 'restore', *arguments])
-    return capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, 'update_etc', lambda files: None)
+        patch.setattr(
+            cli.spool.Place, 'of', classmethod(lambda cls, _: Here(shop)))
+        with pytest.raises(SystemExit):
+            cli.main(['branch', 'spool', 'restore', *arguments])
+    said = capsys.readouterr()
+    return said.out + said.err
 
 
 def test_each_document_is_in_the_second_copy(
@@ -185,5 +195,5 @@ def test_what_is_damaged_or_taken_is_told(shop, counter, directory, capsys):
     assert "0 documents were restored, 3 were there" in said
     assert "6 lines are damaged" in said and "ESP-SI-000002" in said
     assert len(documents(shop.branch)) == 3
-    with pytest.raises(SystemExit):
-        restore(shop, capsys, str(directory / 'elsewhere.jsonl'))
+    assert "There is no second copy" in restore(
+        shop, capsys, str(directory / 'elsewhere.jsonl'))

@@ -9,13 +9,15 @@ import pwd
 import re
 import xmlrpc.client
 
+import offline_sales_cli as cli
+import offline_sales_cli.token
 import pytest
 from cryptography.fernet import Fernet
 
 from trytond import config
 from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
-from trytond.modules.offline_sales.offline_sales import cli, wire
+from trytond.modules.offline_sales.offline_sales import wire
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -328,9 +330,11 @@ def test_terminal_gives_the_same(shop, capsys, monkeypatch):
     monkeypatch.setattr(config, 'update_etc', lambda files: None)
     cashier = Cashier(shop.web.url, shop.branch.name)
     identifier = cashier.ask()
-    cli.main([
-            '-d', shop.central.name, 'token', '--branch', 'ESP', '--hours',
-            '2', '--reason', "Sin línea", identifier])
+    with pytest.raises(SystemExit) as end:
+        cli.main([
+                '-d', shop.central.name, 'token', '--branch', 'ESP', '--hours',
+                '2', '--reason', "Sin línea", identifier])
+    assert end.value.code == 0
     token = capsys.readouterr().out.rpartition(':')[2].strip()
     assert re.fullmatch(r'\d{4} \d{4} 02', token)
     entry, = log(shop)
@@ -345,13 +349,15 @@ def test_terminal_gives_the_same(shop, capsys, monkeypatch):
         (['--branch', 'ESP', '123'], "nine digits"),
         (['--branch', 'ESP', '--hours', '99', '385960487'], "hours"),
         (['--branch', 'ESP', '--hours', '0', '385960487'], "hours")])
-def test_terminal_says_what_is_wrong(shop, monkeypatch, arguments, text):
+def test_terminal_says_what_is_wrong(
+        shop, capsys, monkeypatch, arguments, text):
     monkeypatch.setattr(config, 'update_etc', lambda files: None)
     with pytest.raises(SystemExit) as end:
         cli.main([
                 '-d', shop.central.name, 'token', '--reason', "x",
                 *arguments])
-    assert text in end.value.code
+    assert end.value.code == 1
+    assert text in capsys.readouterr().err
     assert log(shop) == []
 
 
@@ -367,7 +373,7 @@ def test_terminal_says_who(monkeypatch, uid, sudo, name):
     monkeypatch.delenv('SUDO_UID', raising=False)
     if sudo:
         monkeypatch.setenv('SUDO_UID', sudo)
-    assert cli.get_operator() == name
+    assert offline_sales_cli.token.get_operator() == name
 
 
 # Secrets
@@ -559,24 +565,77 @@ def test_nonsense_about_keys_is_refused(shop, accepted):
         shop.branch.run(ask)
 
 
-def test_dump_of_the_central_does_not_give_the_key(shop):
-    if not config.has_section('offline_sales'):
-        config.add_section('offline_sales')
-    config.set(
-        'offline_sales', 'fernet_key', Fernet.generate_key().decode())
-    try:
-        rotate(shop)
-        for _ in range(2):
-            contact(shop)
+@pytest.fixture
+def set_fernet_key(configure):
+    return lambda key: configure('fernet_key', key)
 
-        def read():
-            Credential = Pool().get('offline_sales.credential')
-            return Credential.get('token', branch=branch_id_)
-        branch_id_ = branch_id(shop)
-        key = shop.central.run(read)
-        assert len(base64.b64decode(key)) == 32
-        assert key not in dump(shop.central)
+
+def test_dump_of_the_central_does_not_give_the_key(shop, set_fernet_key):
+    set_fernet_key(Fernet.generate_key().decode())
+    rotate(shop)
+    for _ in range(2):
+        contact(shop)
+
+    def read():
+        Credential = Pool().get('offline_sales.credential')
+        return Credential.get('token', branch=branch_id_)
+    branch_id_ = branch_id(shop)
+    key = shop.central.run(read)
+    assert len(base64.b64decode(key)) == 32
+    assert key not in dump(shop.central)
+    cashier = Cashier(shop.web.url, shop.branch.name)
+    cashier.login(give(shop.central)(cashier.ask()))
+
+
+@pytest.mark.parametrize('lost', ['configuration', 'credential'])
+def test_key_that_the_central_lost(
+        shop, responsible, set_fernet_key, caplog, lost):
+    "The branch is answered all the same, and somebody is told"
+    def notice():
+        branch, = responsible.call(
+            'model.offline_sales.branch.read', [branch_id_],
+            ['token_notice'], context=context(shop))
+        return branch['token_notice']
+
+    def protect():
+        # At the central alone: the branch has a configuration of its own
+        Credential = Pool().get('offline_sales.credential')
+        value = Credential.get('token', branch=branch_id_)
+        Credential.set('token', value, branch=branch_id_)
+        return value
+
+    def lose():
+        Credential = Pool().get('offline_sales.credential')
+        Credential.set('token', None, branch=branch_id_)
+    branch_id_ = branch_id(shop)
+    assert notice() is None
+    fernet = Fernet.generate_key().decode()
+    set_fernet_key(fernet)
+    key = shop.central.run(protect)
+    if lost == 'configuration':
+        set_fernet_key('')
+    else:
+        shop.central.run(lose)
+    former = keys(shop.branch)
+    caplog.clear()
+    contact(shop)
+    shop.obtain()
+    assert keys(shop.branch) == former
+    told = [r.getMessage() for r in caplog.records if r.levelname == 'ERROR']
+    assert told and all(
+        'branch ESP of database central' in text and 'pair it again' in text
+        for text in told)
+    assert not [s for s in [key, fernet] if s in caplog.text]
+    assert 'fernet_key' in notice() and 'pair the branch again' in notice()
+    with pytest.raises(Fault) as fault:
+        generate(shop, responsible, identifier=algorithm.make_id())
+    assert fault.value.text == notice()
+    assert log(shop) == []
+    if lost == 'configuration':
+        set_fernet_key(Fernet.generate_key().decode())
+        assert notice()
+        set_fernet_key(fernet)
+        assert notice() is None
+        contact(shop)
         cashier = Cashier(shop.web.url, shop.branch.name)
         cashier.login(give(shop.central)(cashier.ask()))
-    finally:
-        config.set('offline_sales', 'fernet_key', '')

@@ -6,9 +6,12 @@ An adapter is asked at the branch for the payload of a record, and at the
 central to do again what the payloads say. Other modules change an adapter by
 a subclass returned from Document.get_adapters.
 """
+import datetime as dt
+import logging
 from collections import defaultdict, namedtuple
 from decimal import Decimal
 
+from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -16,6 +19,8 @@ from trytond.transaction import Transaction
 from ..exceptions import CaptureError, Rejection
 from . import payload as payload_
 from . import tree as tree_
+
+logger = logging.getLogger(__name__)
 
 # Asked for by what must know whether a branch's document is done again, e.g.
 # the central's refusal to sell on a branch's point. The private keys of a
@@ -37,6 +42,7 @@ class Adapter:
     kind -- of the documents
     model -- the name of the model of their record
     order -- kinds are sent and processed from the least on
+    of_point -- whether each document is of a point of sale
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
     final_state -- of the records that must have a document, if all must
@@ -46,6 +52,7 @@ class Adapter:
     kind = None
     model = None
     order = 50
+    of_point = True
     owned = {}
     posted = False
     final_state = None
@@ -59,8 +66,11 @@ class Adapter:
 
         jump: the seconds by which the clock had been set back, if it was.
         """
-        tree = tree_.read(record)
-        tree_.export(tree)
+        tree, left_out = self.get_tree(record)
+        if left_out:
+            logger.warning(
+                "%s: the central does not know what these refer to: %s",
+                record, ", ".join(left_out))
         return {
             'version': payload_.VERSION,
             'uuid': uuid,
@@ -70,9 +80,23 @@ class Adapter:
                     self.get_header(record), moment=moment, clock_jump=jump),
                 self.header_references),
             'record': tree,
+            **({'left_out': left_out} if left_out else {}),
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }
+
+    def get_tree(self, record):
+        """Return what is stored of the record, as the central knows it, and
+        the names of the fields that it does not know"""
+        tree = tree_.read(record)
+        return tree, tree_.export(tree)
+
+    def settle(self, documents, twins):
+        """Do what follows from documents that the central has settled
+
+        twins: the (identity, model, id of the central) of what they made and
+        another record stands for.
+        """
 
     header_references = {
         'user': 'res.user',
@@ -81,6 +105,8 @@ class Adapter:
         }
     # The models of what the rows of the totals are of, by name of the total
     totals_references = {}
+    # The codes of the rejections, by name of the total
+    total_codes = {}
 
     def get_header(self, record):
         """Return what the journal shows of the record, by local ids
@@ -157,6 +183,14 @@ class Adapter:
 
     # At the central
 
+    def check_contents(self, contents):
+        "Raise Unreadable if the payload is not one of the kind"
+        self.check_totals(contents['totals'])
+
+    def get_forest(self, entries):
+        "Return what the payloads refer to"
+        return tree_.Forest([e.payload['record'] for e in entries])
+
     def check_totals(self, totals):
         "Raise Unreadable if they are not totals of the kind"
         for name in ['total', 'tax', 'cash']:
@@ -183,6 +217,7 @@ class Adapter:
         The reason is None if it can be done, a Rejection, or a set of what it
         waits for.
         """
+        self.open_dates = {}
         for entry in entries:
             try:
                 yield entry, self.check_entry(entry, forest) or None
@@ -196,6 +231,37 @@ class Adapter:
             raise Rejection('unreadable', what=tree['model'])
         self.check_keys(entry, forest)
         return forest.check(tree)
+
+    def get_dates(self, entry):
+        "Return the dates at which something is posted"
+        return []
+
+    def check_periods(self, entry):
+        "Raise Rejection if nothing can be posted at one of the dates"
+        company = entry.document.branch.company
+        for date in self.get_dates(entry):
+            if type(date) is not dt.date:
+                raise Rejection('unreadable', what='date')
+            key = company.id, date
+            if key not in self.open_dates:
+                self.open_dates[key] = self.is_open(company, date)
+            if not self.open_dates[key]:
+                raise Rejection('closed_period', date=date.isoformat())
+
+    def is_open(self, company, date):
+        "Return True if accounting and stock are open at the date"
+        pool = Pool()
+        Period = pool.get('account.period')
+        StockPeriod = pool.get('stock.period')
+        try:
+            Period.find(company, date=date)
+        except UserError:
+            return False
+        return not StockPeriod.search([
+                ('company', '=', company.id),
+                ('state', '=', 'closed'),
+                ('date', '>=', date),
+                ], limit=1, order=[])
 
     def check_keys(self, entry, forest):
         "Raise Rejection if what the document makes is there already"
@@ -251,6 +317,8 @@ class Adapter:
     def get_stock_moves(self, records):
         "Return the moves of goods, done, that were made for the records"
         return []
+    def conclude(self, document):
+        "Keep with the document what a person should know of what was done"
 
     def post(self, documents):
         "Post what was prepared"
@@ -278,14 +346,18 @@ class Adapter:
                 expected[model][id_] = (entry.document, values)
                 names[model] |= values.keys()
         for model, by_id in expected.items():
+            columns = forest.schema.get_columns(model)
             rows = pool.get(model).read(list(by_id), list(names[model]))
             for row in rows:
                 document, values = by_id[row['id']]
                 for name, value in values.items():
-                    if _plain(row[name]) != _plain(value):
+                    found = row[name]
+                    if columns[name].kind == 'many2many':
+                        found = sorted(found)
+                    if _plain(found) != _plain(value):
                         raise Rejection(
                             'value_changed', document, model=model, field=name,
-                            expected=show(value), found=show(row[name]))
+                            expected=show(value), found=show(found))
 
     def verify_totals(self, entry, record):
         "Raise Rejection if a total is not that of the branch"
@@ -299,8 +371,25 @@ class Adapter:
                 found = self._sort_rows(name, found)
             if _plain(expected.get(name)) != _plain(found):
                 raise Rejection(
-                    'total_changed', entry.document, total=name,
-                    expected=show(expected.get(name)), found=show(found))
+                    self.get_total_code(name, expected.get(name), found),
+                    entry.document, total=name,
+                    expected=show(self.describe(name, expected.get(name))),
+                    found=show(self.describe(name, found)))
+
+    def get_total_code(self, name, expected, found):
+        "Return the code of the rejection because of the total"
+        return self.total_codes.get(name, 'total_changed')
+
+    def describe(self, name, total):
+        "Return the total with the names of what it refers to"
+        pool = Pool()
+        models = self.totals_references.get(name)
+        if not models:
+            return total
+        return [{
+                key: pool.get(models[key])(value).rec_name
+                if key in models else value
+                for key, value in row.items()} for row in total]
 
     # Repair
 

@@ -58,7 +58,7 @@ class CashSessionAdapter(_Adapter):
         for entry in entries:
             tree = entry.payload['record']
             session, = Session.create([{
-                        **forest.get_own_values(tree, self.owned),
+                        **forest.get_written_values(tree, self.owned),
                         'previous_session': self.get_previous(tree, forest),
                         'end_amount': Decimal(0),
                         'state': 'closed',
@@ -142,7 +142,9 @@ class CashCutAdapter(_Adapter):
         "Return the documents whose cash the session counts"
         pool = Pool()
         Document = pool.get('offline_sales.document')
-        sales = {str(p.sale) for p in session.payments}
+        sales = {
+            str(p.sale) for p in [
+                *session.payments, *session.prefactura_payments]}
         return Document.search([
                 ('record', 'in', list(sales)),
                 ('state', '!=', 'withdrawn'),
@@ -178,6 +180,7 @@ class CashCutAdapter(_Adapter):
         if Session(session).point.id != entry.payload['header']['point']:
             raise Rejection('unreadable', what='point')
         self.check_session(entry, Session(session))
+        self.check_periods(entry)
         uuids = entry.payload.get('documents')
         if not isinstance(uuids, list):
             raise Rejection('unreadable', what='documents')
@@ -189,6 +192,12 @@ class CashCutAdapter(_Adapter):
         waits.update(
             (Document.__name__, uuid) for uuid in uuids if uuid not in settled)
         return waits
+
+    def get_dates(self, entry):
+        return [
+            node['values'].get('date')
+            for node in walk(entry.payload['record'])
+            if node['model'] == 'sale.point.cash.transfer']
 
     def check_session(self, entry, session):
         "Raise Rejection if the branch may not count the session, or has"
@@ -215,7 +224,7 @@ class CashCutAdapter(_Adapter):
         for entry, session in zip(entries, sessions, strict=True):
             tree = entry.payload['record']
             Session.write(
-                [session], forest.get_own_values(tree, self.owned))
+                [session], forest.get_written_values(tree, self.owned))
             for name, children in tree['children'].items():
                 self.create_children(session, name, children, forest)
         return Session.browse(sessions)

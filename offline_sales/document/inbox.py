@@ -273,15 +273,8 @@ class Headers:
 
     def __init__(self, branch, contents):
         pool = Pool()
-        BranchUser = pool.get('offline_sales.branch-res.user')
-        Register = pool.get('offline_sales.register')
         self.adapters = pool.get('offline_sales.document').get_adapters()
         self.currency = branch.company.currency
-        self.points = {
-            r.offline_point.id for r in Register.search([
-                    ('branch', '=', branch.id)])}
-        self.users = {
-            u.user.id for u in BranchUser.search([('branch', '=', branch.id)])}
         self.found = self._find(contents)
 
     def _find(self, contents):
@@ -321,10 +314,6 @@ class Headers:
             values['amounts'] = [('create', [
                         self._get_amount(row, adapter)
                         for row in adapter.get_amounts(totals)])]
-            if header.get('point') not in self.points:
-                raise Rejection('foreign_point')
-            if header.get('user') not in self.users | {None}:
-                raise Rejection('foreign_user')
         except Rejection as rejection:
             values.update(self._reject(rejection))
         return values

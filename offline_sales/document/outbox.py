@@ -22,10 +22,11 @@ from trytond.transaction import (
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import wire
+from ..catalog.catalog import CUSTOMER
 from ..client import Client, delay
 from ..exceptions import (
     CentralError, DocumentError, Rejection, TotalsDiffer)
-from . import durability
+from . import customer, durability
 from . import payload as payload_
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,11 @@ class Document(metaclass=PoolMeta):
     @classmethod
     @without_check_access
     @inactive_records
-    def capture(cls, kind, records):
+    def capture(cls, kind, records, extra=None):
         """Keep what the records say now, to be sent
 
         In the transaction of the records: both are there or none.
+        extra: what else the payloads say, by the ids of the records.
         """
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
@@ -65,15 +67,20 @@ class Document(metaclass=PoolMeta):
         moment = cls._now()
         jumps = [cls._notice_jump(moment)] + [None] * (len(records) - 1)
         documents = cls.create([
-                cls._capture_values(branch, adapter, record, moment, jump)
+                cls._capture_values(
+                    branch, adapter, record, moment, jump,
+                    (extra or {}).get(record.id))
                 for record, jump in zip(records, jumps, strict=True)])
         durability.ensure()
         cls.spool([d.get_spooled() for d in documents])
 
     @classmethod
-    def _capture_values(cls, branch, adapter, record, moment, jump):
+    def _capture_values(
+            cls, branch, adapter, record, moment, jump, extra=None):
         uuid = str(uuid4())
-        values = adapter.get_payload(uuid, record, moment, jump)
+        values = {
+            **adapter.get_payload(uuid, record, moment, jump),
+            **(extra or {})}
         text = payload_.dump(values)
         totals = adapter.get_totals(record)
         return {
@@ -125,9 +132,88 @@ class Document(metaclass=PoolMeta):
                 raise DocumentError(gettext(
                         'offline_sales.msg_document_sent',
                         document=document.rec_name))
+        cls._take_back(documents)
+
+    @classmethod
+    def _take_back(cls, documents):
         cls.write(documents, {'state': 'withdrawn', 'spooled': False})
         durability.ensure()
         cls.spool([d.get_spooled() for d in documents])
+
+    @classmethod
+    @without_check_access
+    def begin_customers(cls, ids):
+        """Return what the payload shall say of what was before, by the ids of
+        customers that are about to be changed
+
+        base: the tree that the branch had, None of a new customer; after: the
+        identity of the document that is done before, None without.
+        What was not sent yet is taken back: one document will say it all.
+        """
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Link = pool.get('offline_sales.link')
+        Party = pool.get(CUSTOMER)
+        company = Configuration.get_branch().company.id
+        known = Link.to_wire(CUSTOMER, ids)
+        Link.identify(Party.browse(list(ids - known.keys())))
+        before = {}
+        for id_ in ids:
+            previous = cls._get_previous_customer(id_)
+            if previous and cls.lock_in(
+                    [previous.id], 'pending', tried=None):
+                cls._take_back([previous])
+                contents = previous.get_contents()
+                before[id_] = {
+                    name: contents[name] for name in ['base', 'after']}
+            elif previous or isinstance(known.get(id_), int):
+                base = customer.read([id_], company)[id_]
+                customer.export(base)
+                before[id_] = {
+                    'base': base,
+                    'after': previous.uuid if previous else None,
+                    }
+            else:
+                before[id_] = {'base': None, 'after': None}
+        return before
+
+    @classmethod
+    def _get_previous_customer(cls, id_):
+        "Return the last document of the customer that is in force"
+        documents = cls.search([
+                ('record', '=', f'{CUSTOMER},{id_}'),
+                ('kind', '=', 'party'),
+                ('state', 'not in', ['withdrawn', 'voided']),
+                ], order=[('id', 'DESC')], limit=1)
+        return documents[0] if documents else None
+
+    @classmethod
+    def capture_customers(cls, before):
+        """Capture the customers that were changed
+
+        before: what begin_customers returned.
+        """
+        pool = Pool()
+        Party = pool.get(CUSTOMER)
+        adapter = cls.get_adapter('party')
+        parties = [
+            party for party in Party.browse(list(before))
+            if adapter.is_changed(party, before[party.id]['base'])]
+        cls.capture('party', parties, extra=before)
+
+    @classmethod
+    def get_unsettled_customers(cls, after=None):
+        """Return the ids by model of the customers, and of their parts, that
+        were changed here and are not settled
+
+        after: the id of the document since which it does not matter if they
+        are settled, None for none.
+        """
+        domain = [('state', 'in', ['pending', 'sent', 'rejected'])]
+        if after is not None:
+            domain = ['OR', domain, ('id', '>', after)]
+        return customer.find_local(cls.search(
+                [('kind', '=', 'party'), domain], order=[]))
 
     @classmethod
     def capture_missed(cls):
@@ -385,7 +471,7 @@ class Document(metaclass=PoolMeta):
         pool = Pool()
         Link = pool.get('offline_sales.link')
         documents = cls._lock_by_uuid(answers, state)
-        made = {}
+        made, settled = {}, defaultdict(list)
         for document in documents:
             answer = answers[document.uuid]
             document.set_reason(_get_reason(answer))
@@ -400,9 +486,13 @@ class Document(metaclass=PoolMeta):
                 document.state = 'pending'
             else:
                 document.state = 'sent'
+            if document.state in {'accepted', 'voided'}:
+                settled[document.kind].append(document)
         cls.save(documents)
         if twins := Link.settle(made):
-            logger.error("records that are linked twice: %s", twins)
+            logger.warning("records that are linked twice: %s", twins)
+        for kind, group in settled.items():
+            cls.get_adapter(kind).settle(group, twins)
 
     @classmethod
     @without_check_access

@@ -13,6 +13,8 @@ written: its SHA-256 is that of its bytes in UTF-8. It holds
               and references to the user, the party and the point
     record    the tree of records, see below
     totals    what must come out when it is replayed
+    left_out  the fields, with their models, whose values the branch could not
+              name to the central, if there are some
 
 A tree is a dictionary of model, key, values by column and children, a
 dictionary of the One2Many fields and the lists of trees.
@@ -79,7 +81,7 @@ def _check(values, uuid, kind):
         if not isinstance(values.get(name), dict):
             raise Unreadable(name)
     _check_header(values['header'])
-    _check_tree(values['record'])
+    check_tree(values['record'])
 
 
 def _check_header(header):
@@ -102,7 +104,8 @@ def _check_header(header):
             raise Unreadable(name)
 
 
-def _check_tree(tree):
+def check_tree(tree):
+    "Raise Unreadable if it is not a tree of records"
     if not (isinstance(tree, dict)
             and isinstance(tree.get('model'), str)
             and is_key(tree.get('key'))
@@ -113,7 +116,7 @@ def _check_tree(tree):
         if not isinstance(children, list):
             raise Unreadable("children")
         for child in children:
-            _check_tree(child)
+            check_tree(child)
 
 
 def is_key(value):

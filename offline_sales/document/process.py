@@ -27,8 +27,8 @@ from trytond.transaction import Transaction, TransactionError
 from ..exceptions import Rejection
 from . import durability
 from .adapter import REPLAY, Entry
+from .origin import CODES, Origins
 from .payload import Unreadable
-from .tree import Forest
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Document(metaclass=PoolMeta):
         deadline = time.monotonic() + (
             float('inf') if budget is None else budget)
         for branch in branches:
+            cls._reconsider(branch)
             # What waited may go on after what it waited for
             while cls._prepare_branch(branch, deadline):
                 pass
@@ -74,11 +75,46 @@ class Document(metaclass=PoolMeta):
         Configuration = pool.get('offline_sales.configuration')
         if Configuration.is_branch():
             return
-        cls.process({d.branch for d in cls.search([
+        cls.process({d.branch for d in cls.search(['OR',
                         ('state', 'in', ['received', 'prepared']),
+                        [
+                            ('state', '=', 'rejected'),
+                            ('reason_code', 'in', CODES),
+                            ],
                         ])}, budget=SWEEP_BUDGET)
 
     # The first stage
+
+    @classmethod
+    def _reconsider(cls, branch):
+        """Take up again what was rejected for by whom or where it was made,
+        if a person has put that right"""
+        with Transaction().new_transaction(readonly=True):
+            origins = Origins()
+            ids = []
+            for document in cls.search([
+                        ('branch', '=', branch.id),
+                        ('state', '=', 'rejected'),
+                        ('reason_code', 'in', CODES),
+                        ]):
+                contents = document.get_repaired()
+                try:
+                    origins.check(
+                        document.branch, contents['header'],
+                        cls.get_adapter(document.kind).of_point)
+                except Rejection:
+                    continue
+                ids.append(document.id)
+        if ids:
+            perform(partial(cls._receive_again, ids))
+
+    @classmethod
+    def _receive_again(cls, ids):
+        documents = cls.browse(cls.lock_in(ids, 'rejected'))
+        for document in documents:
+            document.state = 'received'
+            document.set_reason(None)
+        cls.save(documents)
 
     @classmethod
     def _prepare_branch(cls, branch, deadline):
@@ -155,15 +191,22 @@ class Document(metaclass=PoolMeta):
     def _prepare(cls, kind, ids):
         adapter = cls.get_adapter(kind)
         documents = cls.browse(cls.lock_in(ids, 'received'))
+        origins = Origins()
         entries = []
         for document in documents:
             try:
-                entries.append(Entry(document, document.get_repaired()))
+                contents = document.get_repaired()
+                origins.check(
+                    document.branch, contents['header'], adapter.of_point)
             except Unreadable as exception:
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
+            except Rejection as rejection:
+                document.reject(rejection)
+            else:
+                entries.append(Entry(document, contents))
         while entries:
-            forest = Forest([e.payload['record'] for e in entries])
+            forest = adapter.get_forest(entries)
             ready, waiting = [], []
             for entry, reason in adapter.check(entries, forest):
                 if reason is None:
@@ -201,6 +244,7 @@ class Document(metaclass=PoolMeta):
                     document.state = 'prepared'
                 else:
                     document.finish()
+                adapter.conclude(document)
 
     @classmethod
     def _get_context(cls, entry):
@@ -313,20 +357,29 @@ def perform(function, extras=None):
     """
     transaction = Transaction()
     extras = {} if extras is None else extras
+    queued = len(transaction.tasks)
     for count in range(RETRIES + 1):
         if count:
             time.sleep(min(.02 * count, .3))
+        done = False
         try:
             with transaction.reset_context(), transaction.set_user(0), \
                     transaction.new_transaction(**extras) as new:
                 try:
-                    return function()
+                    result = function()
+                    done = True
+                    return result
                 except TransactionError as error:
                     new.rollback()
                     error.fix(extras)
         except backend.DatabaseOperationalError:
+            done = False
             if count == RETRIES:
                 raise
+        finally:
+            if not done:
+                # What was undone queued nothing
+                del transaction.tasks[queued:]
     raise backend.DatabaseOperationalError("too many locks")
 
 

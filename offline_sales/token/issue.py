@@ -4,7 +4,6 @@
 
 The token itself is told once and kept nowhere.
 """
-import base64
 import datetime as dt
 from xmlrpc import client
 
@@ -96,14 +95,17 @@ class Token(ModelSQL, ModelView):
             raise TokenError(gettext('offline_sales.msg_token_reason'))
         identifier = cls._read_id(identifier)
         contact = Contact.of(branch)
-        key = Credential.get('token', branch=branch.id)
-        if contact.state != 'paired' or not branch.active or not key:
+        if contact.state != 'paired' or not branch.active:
             raise TokenError(gettext(
                     'offline_sales.msg_token_not_paired',
                     branch=branch.rec_name))
+        if contact.lacks_token_key():
+            raise TokenError(gettext(
+                    'offline_sales.msg_token_key_lost',
+                    branch=branch.rec_name))
+        key, *_ = Credential.get_token_keys(branch=branch.id)
         token = make_token(
-            identifier, hours, base64.b64decode(key), branch.code,
-            contact.database_uuid)
+            identifier, hours, key, branch.code, contact.database_uuid)
         cls.create([{
                     'branch': branch.id,
                     'identifier': identifier,
