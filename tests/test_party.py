@@ -265,15 +265,19 @@ def test_cashier_does_not_change_what_is_the_centrals(shop, clerk, name):
     party, _ = clerk.known()
     other, _ = clerk.known(index=3)
 
-    def value():
-        value = getattr(clerk.get('party.party')(other), name)
-        return getattr(value, 'id', value)
+    def another():
+        "Return a record that is not the value of the field"
+        Party = clerk.get('party.party')
+        Target = clerk.get(Party._fields[name].model_name)
+        value = getattr(Party(party), name)
+        return Target.search([
+                ('id', '!=', value.id if value else None)], limit=1)[0].id
     value = {
         'code': "ESP-C-9",
         'replaced_by': other,
         'customer_tax_rule': 1,
         }.get(name) or shop.branch.run(
-        value, context={'company': clerk.counter.company})
+        another, context={'company': clerk.counter.company})
     with pytest.raises(UserError):
         clerk.write(party, **{name: value})
     assert clerk.documents() == []
