@@ -93,6 +93,8 @@ class CustomerModel:
 def _check_fields(Model, mode, records, values):
     "Raise OfflineAccessError if it is not for a cashier to say"
     permitted = _get_permitted(Model)
+    # Those that are being saved show what is not stored yet
+    records = Model.browse(records)
     for column in definition.stored_columns(Model):
         name = column.name
         if name in permitted or (values is not None and name not in values):

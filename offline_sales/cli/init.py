@@ -21,7 +21,7 @@ from .text import _
 __all__ = ['add_arguments', 'run']
 
 # What is remembered of the options
-REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'uri']
+REMEMBERED = ['url', 'central_database', 'allow_http', 'listen']
 
 
 def add_arguments(parser):
@@ -83,6 +83,8 @@ class Init:
         self.options = options
         self.state = place.read_state()
         self.code = options.code
+        # It holds a password: it is in the configuration alone
+        self.uri = options.uri or configuration.read_uri(place)
 
     def run(self):
         if self.state.get('done'):
@@ -95,7 +97,8 @@ class Init:
         if not self.state.get('paired'):
             self.ask_central()
             self.announce()
-            configuration.write(self.place, self.state, self.options)
+            configuration.write(
+                self.place, self.state, self.options, self.uri)
         self.fill()
         self.finish()
 
@@ -116,7 +119,7 @@ class Init:
                 ('central_database', _("Database of the central"))]:
             if not self.state.get(name):
                 self.state[name] = self.prompt(question, f'--{name}')
-        configuration.check_uri(self.state.get('uri'))
+        configuration.check_uri(self.uri)
 
     def prompt(self, question, option):
         if not sys.stdin.isatty():
@@ -163,7 +166,7 @@ class Init:
                 company=central['company'], url=self.state['url'],
                 database=self.state['central_database'],
                 series=central['series'], directory=self.place.directory,
-                uri=configuration.show_uri(self.state.get('uri')),
+                uri=configuration.show_uri(self.uri),
                 listen=self.state['listen']))
         if not self.options.yes and sys.stdin.isatty():
             answer = input(_("Go on? [Y/n] ")).strip().lower()
