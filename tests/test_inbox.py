@@ -783,6 +783,7 @@ def test_cashier_who_has_left_and_point_that_was_given_up(
         shop, counter, inbox):
     "What was made before comes late"
     counter.sell_some(2)
+    counter.invoice([(counter.codes(1)[0], 2)])
     other = Counter(shop.central, kind='online').point
 
     def register():
@@ -795,7 +796,7 @@ def test_cashier_who_has_left_and_point_that_was_given_up(
                     'online_point': None, 'offline_point': other})])
     inbox.deliver()
     assert [(d['state'], d['reason']) for d in documents(shop.central)] == [
-        ('processed', None)] * 3
+        ('processed', None)] * 4
     assert {d['user'] for d in inbox.tickets()} == {'esp.lupita'}
 
 
