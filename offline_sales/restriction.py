@@ -117,6 +117,7 @@ offline_sales.document r
 offline_sales.document.amount r
 offline_sales.document.conflict r
 offline_sales.document.send.result
+offline_sales.prefactura.payment rwcd
 offline_sales.register r
 offline_sales.update r
 offline_sales.usage r
@@ -185,6 +186,8 @@ _WIZARDS = {
     }
 
 _REPORTS = {
+    'offline_sales.prefactura',
+    'offline_sales.ticket',
     'sale.sale',
     }
 

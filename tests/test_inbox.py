@@ -595,7 +595,8 @@ def test_total_that_differs(shop, counter, inbox, name):
             totals[name] += Decimal('.01')
     counter.sell_some(3)
     two = reject_one(inbox, falsify)
-    assert two['reason'] == 'total_changed'
+    assert two['reason'] == (
+        'tax_changed' if name in {'taxes', 'base'} else 'total_changed')
 
 
 def test_value_that_is_kept_other_than_it_was_sent(
@@ -945,7 +946,7 @@ def test_changed_unit_of_sale(shop, counter, inbox):
     shop.central.run(pack, context={'company': online.company})
     inbox.deliver()
     two, = inbox.tickets()
-    assert (two['state'], two['reason']) == ('rejected', 'total_changed')
+    assert (two['state'], two['reason']) == ('rejected', 'unit_changed')
 
 
 def test_fault_is_told_without_its_text(shop, counter, inbox, monkeypatch):
@@ -987,26 +988,49 @@ def test_changed_tax(shop, counter, inbox):
     shop.central.run(change_tax)
     send(shop)
     ticket, = inbox.tickets()
-    assert (ticket['state'], ticket['reason']) == (
-        'rejected', 'total_changed')
+    assert (ticket['state'], ticket['reason']) == ('rejected', 'tax_changed')
 
 
-def test_product_that_is_not_sold_any_more(shop, counter, inbox):
-    code, other = counter.codes(2)
-    counter.sell([(code, 1)])
-    counter.sell([(other, 1)])
+def test_reasons_are_of_their_types(shop, counter, inbox):
+    """What was changed at the central since it was sold
 
-    def withdraw():
+    The others of the day go on, and the cut waits for all.
+    """
+    codes = counter.codes(3)
+    heavy, = counter.codes(1, decimals=True)
+    counter.sell([(codes[0], 1)])
+    counter.sell([(codes[1], 1)])
+    # What comes back may be of what is not sold any more
+    counter.sell([(codes[0], -1), (codes[1], -1), (codes[2], 4)])
+    counter.sell([(heavy, 1.1)])
+    counter.sell([(codes[2], 1)])
+    counter.cut()
+
+    def alter():
         Product = inbox.get('product.product')
-        template, = {
-            p.template for p in Product.search([('code', '=', code)])}
-        template.salable = False
-        template.save()
-    shop.central.run(withdraw)
+        by_code = {p.code: p for p in Product.search([])}
+        Product.write([by_code[codes[0]]], {'active': False})
+        unsold, weighed = (
+            by_code[code].template for code in [codes[1], heavy])
+        unsold.salable = False
+        unsold.save()
+        Uom = inbox.get('product.uom')
+        weighed.sale_uom, = Uom.copy([weighed.sale_uom], {
+                'name': "By the whole", 'symbol': "w", 'digits': 0})
+        weighed.save()
+    shop.central.run(alter)
     send(shop)
-    one, two = inbox.tickets()
-    assert one['state'] == 'rejected' and one['text']
-    assert two['state'] == 'processed'
+    found = [(d['state'], d['reason']) for d in inbox.tickets()]
+    assert found == [
+        ('rejected', 'product_withdrawn'), ('rejected', 'product_withdrawn'),
+        ('processed', None), ('rejected', 'unit_changed'),
+        ('processed', None)]
+    assert [
+        (d['state'], d['reason'])
+        for d in documents(shop.central, ('kind', '=', 'cash_cut'))] == [
+        ('received', 'waiting')]
+    told = documents(shop.branch, ('kind', '=', 'ticket'))
+    assert [d['reason'] for d in told] == [reason for _, reason in found]
 
 
 def test_short_stock_is_no_reason(shop, counter, inbox):

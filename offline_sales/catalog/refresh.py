@@ -22,6 +22,8 @@ from .staging import Staging
 
 # How often rows that turned out to be needed are asked for
 ATTEMPTS = 5
+# The memory for the pages of each database while much is written, in KiB
+CACHE = 32 * 1024
 
 
 def attach(staging):
@@ -31,6 +33,8 @@ def attach(staging):
     if backend.name == 'sqlite':
         connection.execute('ATTACH DATABASE ? AS staging', (staging.path,))
         connection.execute('PRAGMA staging.synchronous = OFF')
+        for name in ['main', 'staging']:
+            connection.execute(f'PRAGMA {name}.cache_size = -{CACHE}')
     else:
         staging.copy(connection)
 
@@ -216,7 +220,7 @@ class Refresh:
         for model in models:
             name = model['model']
             root = [model['count'], model['xor']]
-            if roots.get(name, [0, 0]) == root:
+            if roots.get(name, [0, None]) == root:
                 continue
             if 'buckets' not in model:
                 asked[name] = None
@@ -308,11 +312,12 @@ class Refresh:
         Configuration = pool.get('offline_sales.configuration')
         with Transaction().new_transaction() as transaction:
             attach(staging)
+            changed = staging.changed()
             apply = Apply(staging, self._get_unsettled())
-            Catalog.applying(staging.changed())
+            Catalog.applying(changed)
             deleted = apply.run()
             Catalog.keep_models(staging.models)
-            Catalog.applied(staging.changed())
+            Catalog.applied(changed)
             branch = Configuration.get_branch()
             if branch and self.numbers:
                 numbers.move_on(branch, self.numbers)

@@ -198,6 +198,13 @@ class Source:
                 Min(versions.id), Max(versions.id)))
         return count, xor or 0, first or 0, last or 0
 
+    def count(self, model):
+        "Return the number of the rows of the model"
+        table = self.spec.models[model].Model.__table__()
+        (count,), = self.spec.fetch(table.select(
+                Count(Literal(1)), where=self.spec.where(model, table)))
+        return count
+
     def buckets(self, model, width):
         "Yield [bucket, count, xor] of the rows of the model"
         versions = self.versions(model)
@@ -263,10 +270,15 @@ def digest_(branch, params):
     models = []
     for model in source.spec.models:
         description = source.describe(model)
+        ours = roots.get(model)
+        if not ours:
+            # All of it will be asked for: no need to read it twice
+            description.update(count=source.count(model), xor=None)
+            models.append(description)
+            continue
         count, xor, first, last = source.root(model)
         description.update(count=count, xor=xor)
-        ours = roots.get(model)
-        if ours and ours != [count, xor]:
+        if ours != [count, xor]:
             description['width'] = digest.width(count, first, last)
             description['buckets'] = list(
                 source.buckets(model, description['width']))

@@ -84,6 +84,7 @@ class Spec:
         self.fetch = fetch
         self.models = {}
         self._excluded = {}
+        self._denied = self._get_denied()
         self._scopes = {}
         self._declare()
         self._derive()
@@ -214,16 +215,15 @@ class Spec:
                         'offline_sales.msg_catalog_excluded_required',
                         catalog=model, field=column.name))
             return False
-        return column.required or column.name not in self._denied(model)
+        return column.required or (model, column.name) not in self._denied
 
     @staticmethod
-    def _denied(model):
-        "Return the names of the fields that not every user may read"
+    def _get_denied():
+        "Return the (model, field) that not every user may read"
         FieldAccess = Pool().get('ir.model.field.access')
-        return {a.field for a in FieldAccess.search([
-                    ('model', '=', model),
-                    ('perm_read', '=', False),
-                    ])}
+        return {
+            (a.model, a.field)
+            for a in FieldAccess.search([('perm_read', '=', False)])}
 
     def _narrow(self):
         "Leave out the columns that point to models that do not travel"
@@ -328,8 +328,11 @@ class Spec:
     def _where_domain(self, spec, table):
         if spec.domain == NOTHING:
             return Literal(False)
-        if spec.domain == [] and 'active' not in spec.Model._fields:
-            return Literal(True)
+        if spec.domain == []:
+            if 'active' not in spec.Model._fields:
+                return Literal(True)
+            if any(c.name == 'active' for c in spec.columns):
+                return table.active == Literal(True)
         with Transaction().set_context(
                 company=self.company, active_test=True):
             return table.id.in_(

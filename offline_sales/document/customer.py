@@ -110,7 +110,7 @@ def read(ids, company):
 
 def export(tree):
     """Name all that the tree refers to as the central knows it, and return
-    what was left out"""
+    the names of the fields that were left out, as tree.export does"""
     pool = Pool()
     Link = pool.get('offline_sales.link')
     schema = CustomerSchema()

@@ -17,6 +17,7 @@ from ..exceptions import DocumentError
 from . import payload as payload_
 from .cash import CashCutAdapter, CashSessionAdapter
 from .party import PartyAdapter
+from .prefactura import PrefacturaAdapter
 from .ticket import TicketAdapter
 
 
@@ -33,7 +34,7 @@ class Document(ModelSQL, ModelView):
     # What the branch said is never changed
     FROZEN = {
         'uuid', 'branch', 'kind', 'payload', 'sha256', 'number', 'date',
-        'moment', 'total', 'tax', 'original'}
+        'moment', 'clock_jump', 'total', 'tax', 'original'}
 
     uuid = fields.Char("Identity", required=True, readonly=True)
     branch = fields.Many2One(
@@ -47,6 +48,7 @@ class Document(ModelSQL, ModelView):
     kind = fields.Selection([
             ('party', "Customer"),
             ('ticket', "Ticket"),
+            ('prefactura', "Prefactura"),
             ('cash_session', "Cash Session"),
             ('cash_cut', "Cash Cut"),
             ('unknown', "Unknown"),
@@ -58,6 +60,20 @@ class Document(ModelSQL, ModelView):
     moment = fields.DateTime(
         "Moment", readonly=True,
         help="When it was done, by the branch's clock.")
+    clock_jump = fields.Integer(
+        "Clock Set Back", readonly=True,
+        states={
+            'invisible': ~Eval('clock_jump'),
+            },
+        help="The seconds by which the branch's clock had been set back since "
+        "the document before.")
+    clock_offset = fields.Float(
+        "Clock Offset", digits=(None, 1), readonly=True,
+        states={
+            'invisible': ~Eval('clock_offset'),
+            },
+        help="The seconds by which the branch's clock was ahead of the "
+        "central's when the document was received.")
     user = fields.Many2One('res.user', "User", readonly=True)
     party = fields.Many2One('party.party', "Party", readonly=True)
     point = fields.Many2One('sale.point', "Point of Sale", readonly=True)
@@ -127,6 +143,11 @@ class Document(ModelSQL, ModelView):
                     (t.point, Equal), (t.kind, Equal), (t.number, Equal),
                     where=(t.number != Null) & t.state.in_(cls.LIVE)),
                 'offline_sales.msg_document_number_unique'),
+            ('prefactura_number_unique', Exclude(t,
+                    (t.branch, Equal), (t.number, Equal),
+                    where=(t.kind == 'prefactura') & (t.number != Null)
+                    & t.state.in_(cls.LIVE)),
+                'offline_sales.msg_document_number_unique'),
             ]
         cls._sql_indexes.update([
                 Index(t,
@@ -154,7 +175,8 @@ class Document(ModelSQL, ModelView):
     def get_adapters(cls):
         "Return the adapters by kind"
         return {adapter.kind: adapter() for adapter in [
-                PartyAdapter, TicketAdapter, CashSessionAdapter,
+                PartyAdapter, TicketAdapter, PrefacturaAdapter,
+                CashSessionAdapter,
                 CashCutAdapter]}
 
     @classmethod

@@ -26,13 +26,14 @@ class Origins:
     def check(self, branch, header, of_point=True):
         """Raise Rejection if the header names what is not the branch's
 
-        of_point: whether it names a point at all.
+        of_point: whether it must name a point.
         """
         if branch.id not in self._found:
             self._found[branch.id] = (
                 self._get_points(branch), self._get_users(branch))
         points, users = self._found[branch.id]
-        if header.get('point') not in (points if of_point else {None}):
+        point = header.get('point')
+        if point not in points and (of_point or point):
             raise Rejection('foreign_point')
         if header.get('user') not in users | {None}:
             raise Rejection('foreign_user')

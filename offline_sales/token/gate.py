@@ -243,6 +243,10 @@ class SaleLine(GateMixin, metaclass=PoolMeta):
     __name__ = 'sale.line'
 
 
+class PrefacturaPayment(GateMixin, metaclass=PoolMeta):
+    __name__ = 'offline_sales.prefactura.payment'
+
+
 class Party(GateMixin, metaclass=PoolMeta):
     __name__ = 'party.party'
 
