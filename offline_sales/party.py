@@ -93,14 +93,13 @@ class CustomerModel:
 def _check_fields(Model, mode, records, values):
     "Raise OfflineAccessError if it is not for a cashier to say"
     permitted = _get_permitted(Model)
-    names = [c.name for c in definition.stored_columns(Model)]
-    if mode == 'write':
-        # Their rows are written without being judged
-        names += [
-            name for name, field in Model._fields.items()
-            if isinstance(field, fields.MultiValue)]
     # Those that are being saved show what is not stored yet
     records = Model.browse(records)
+    names = [c.name for c in definition.stored_columns(Model)]
+    # They are stored without access checks
+    names.extend(
+        name for name, field in Model._fields.items()
+        if isinstance(field, fields.MultiValue))
     for name in names:
         if name in permitted or (values is not None and name not in values):
             continue

@@ -4,6 +4,7 @@
 import datetime as dt
 import threading
 import uuid
+from collections import Counter as Counted
 from itertools import permutations
 
 import pytest
@@ -565,6 +566,51 @@ def sent(shop):
         Document = shop.branch.get('offline_sales.document')
         Document.write(Document.search([]), {'tried': dt.datetime.now()})
     shop.branch.run(mark)
+
+
+def test_customer_used_in_ten_prefacturas_arrives_once_and_first(
+        shop, clerk, central):
+    counter = clerk.counter
+    new = clerk.create(rfc=RFC)
+    sales = [
+        counter.invoice([(code, 1)], party=new) for code in counter.codes(10)]
+    clerk.write(new, name="Rosa Díaz de León")
+    assert len(sales) == 10
+    # Its number is taken: what is of it waits, the rest goes on
+    number = clerk.documents()[-1]['number']
+    other = central.create(name="Otro", code=number)
+    ticket = counter.sell([(counter.codes(1)[0], 1)])
+    assert ticket
+    send(shop)
+    assert states(shop.central) == {
+        ('party', 'rejected'): 1, ('prefactura', 'received'): 10,
+        ('cash_session', 'processed'): 1, ('ticket', 'processed'): 1}
+    assert central.find(('identifiers.code_compact', '=', RFC)) == []
+    central.write('party.party', other, code="OTRO-1")
+
+    def retry():
+        Document = central.get('offline_sales.document')
+        document, = Document.search([('kind', '=', 'party')])
+        Document.decide(document, 'retry', "The number is free")
+    central.run(retry)
+    send(shop)
+    assert states(shop.central) == {
+        ('party', 'processed'): 1, ('prefactura', 'processed'): 10,
+        ('cash_session', 'processed'): 1, ('ticket', 'processed'): 1}
+    there, = central.find(('identifiers.code_compact', '=', RFC))
+    address, = central.parts(there, 'addresses')
+
+    def customers():
+        return [
+            (s.party.id, s.invoice_address.id, s.shipment_address.id)
+            for s in central.get('sale.sale').search(
+                [('number', 'like', 'ESP-P-%')])]
+    assert central.run(customers) == [(there, address, address)] * 10
+    assert read(shop.central, there)['name'] == "Rosa Díaz de León"
+
+
+def states(database):
+    return Counted((d['kind'], d['state']) for d in documents(database))
 
 
 # The same customer on both sides
