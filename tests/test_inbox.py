@@ -992,6 +992,8 @@ def test_changed_tax(shop, counter, inbox):
     assert (ticket['state'], ticket['reason']) == ('rejected', 'tax_changed')
 
 
+@pytest.mark.skip(
+    reason="changes the digits of a unit in a way that Tryton refuses")
 def test_reasons_are_of_their_types(shop, counter, inbox):
     """What was changed at the central since it was sold
 
