@@ -4,6 +4,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MODULE = 'offline_sales'
@@ -16,6 +17,16 @@ config.read(ROOT / 'tryton.cfg')
 info = dict(config.items('tryton'))
 version = info['version']
 major, minor, _ = map(int, version.split('.', 2))
+
+
+class BuildModule(build_py):
+    "Leaves out this file, which is in the folder of the root package"
+
+    def find_package_modules(self, package, package_dir):
+        return [
+            found for found in super().find_package_modules(
+                package, package_dir)
+            if found[:2] != (PACKAGE, 'setup')]
 
 
 def require(name, extra=''):
@@ -64,6 +75,7 @@ setup(
         'Topic :: Office/Business',
         'Topic :: Office/Business :: Financial :: Point-Of-Sale',
         ],
+    cmdclass={'build_py': BuildModule},
     package_dir={PACKAGE: '.', COMMANDS: f'{MODULE}/cli'},
     packages=[COMMANDS, PACKAGE] + [
         f'{PACKAGE}.{package}' for package in find_packages(

@@ -21,6 +21,8 @@ from .text import _
 
 __all__ = ['add_arguments', 'run']
 
+# None of them is mistaken for another when it is read on paper
+LEGIBLE = 'abcdefghijkmnpqrstuvwxyz23456789'
 # What is remembered of the options
 REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'spool']
 
@@ -212,7 +214,7 @@ class Init:
         client.write(
             self.place, central['name'],
             merge=self.options.profile and not _is_root())
-        password = secrets.token_urlsafe(9)
+        password = ''.join(secrets.choice(LEGIBLE) for _i in range(12))
         self.database.set_password(password)
         print("\n" + _(
                 "The branch {name} is installed.\n"
