@@ -35,8 +35,14 @@ def pip(*arguments):
 
 
 def build_wheel(directory):
-    "Build the wheel of what is here, and return its file"
-    pip('wheel', '--no-deps', '-w', directory, ROOT)
+    """Build the wheel of what is here, and return its file
+
+    From the sdist, in a folder of its own: what a former build has left in
+    build/ would come along.
+    """
+    subprocess.run(
+        [sys.executable, '-m', 'build', '--outdir', directory, ROOT],
+        check=True, stdout=subprocess.DEVNULL)
     wheel, = directory.glob('*.whl')
     return wheel
 

@@ -6,8 +6,12 @@ import re
 import socket
 import stat
 from configparser import ConfigParser
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from offline_sales_cli import client, configuration
+from offline_sales_cli.place import Place
 
 from trytond.modules.offline_sales.tests.install import (  # isort: skip
     Line, Technician, new_code, select)
@@ -61,6 +65,36 @@ def test_no_right_to_write(technician, tmp_path):
     technician.directory = there / 'branch'
     code, said = technician.init('http://127.0.0.1:1', 'x')
     assert (code, "no right to write" in said) == (3, True), said
+
+
+def test_listen_for_several_registers(tmp_path):
+    "with TLS, by a certificate that the registers get"
+    place = Place(tmp_path)
+    state = {
+        'listen': '0.0.0.0:8443',
+        'central': {'language': 'en', 'price_decimal': 4},
+        }
+    options = SimpleNamespace(certificate=None, private_key=None)
+    written = []
+    for _ in range(2):
+        configuration.write(place, state, options)
+        written.append((
+                place.configuration.read_text(),
+                Path(place.get('ssl', 'certificate')).read_text()))
+    # Neither the key of the secrets nor the certificate changes
+    assert written[0] == written[1]
+    key = Path(place.get('ssl', 'privatekey'))
+    assert not stat.S_IMODE(key.stat().st_mode) & 0o077
+    client.write(place, "Esperancita")
+    assert (place.client / 'ca_certs').read_text() == written[0][1]
+    profiles = ConfigParser()
+    profiles.read(place.client / 'profiles.cfg')
+    assert profiles['Esperancita']['host'] == (
+        f'{socket.gethostname()}:8443')
+    place.configuration.unlink()
+    configuration.write(
+        place, {**state, 'listen': '127.0.0.1:8000'}, options)
+    assert not place.get('ssl', 'certificate')
 
 
 def test_options_missing(technician):
