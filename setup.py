@@ -63,7 +63,7 @@ setup(
             ROOT, include=[MODULE, f'{MODULE}.*', 'tests', 'tests.*'])],
     package_data={
         PACKAGE: info['xml'].split() + [
-            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.txt',
+            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
             'tests/*.rst', 'tests/*.json'],
         },

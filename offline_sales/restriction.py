@@ -113,6 +113,7 @@ offline_sales.configuration.test.result
 offline_sales.document r
 offline_sales.document.amount r
 offline_sales.document.send.result
+offline_sales.journal.print.start
 offline_sales.register r
 offline_sales.update r
 offline_sales.usage r
@@ -164,10 +165,12 @@ _WIZARDS = {
     'offline_sales.catalog.obtain',
     'offline_sales.configuration.test',
     'offline_sales.document.send',
+    'offline_sales.journal.print',
     'sale.point.sale.pay',
     }
 
 _REPORTS = {
+    'offline_sales.journal',
     'offline_sales.prefactura',
     'offline_sales.ticket',
     'sale.sale',
@@ -180,6 +183,7 @@ _MENUS = {
     'offline_sales.menu_document_attend_form',
     'offline_sales.menu_document_form',
     'offline_sales.menu_document_send',
+    'offline_sales.menu_journal_print',
     'offline_sales.menu_update_form',
     'offline_sales.menu_usage_form',
     'party.menu_party_form',

@@ -222,6 +222,7 @@ def test_menu_is_that_of_a_cashier(shop, cashier):
         'offline_sales.menu_document_attend_form',
         'offline_sales.menu_document_form',
         'offline_sales.menu_document_send',
+        'offline_sales.menu_journal_print',
         'offline_sales.menu_offline_sales',
         'offline_sales.menu_update_form',
         'offline_sales.menu_usage_form',

@@ -225,7 +225,7 @@ class Printout:
     # Paper
 
     def format(self, amount):
-        return self.lang.currency(amount, self.currency)
+        return self.lang.currency(amount, self.currency, grouping=True)
 
     def compose(self, copy):
         """Return the page
