@@ -105,6 +105,7 @@ stock.shipment.out.return r
 
 offline_sales.branch r
 offline_sales.branch-res.user r
+offline_sales.cash_cut.print.start
 offline_sales.catalog.obtain.result
 offline_sales.catalog.obtain.start
 offline_sales.configuration r
@@ -162,6 +163,7 @@ res.user.warning r: skip
 """
 
 _WIZARDS = {
+    'offline_sales.cash_cut.print',
     'offline_sales.catalog.obtain',
     'offline_sales.configuration.test',
     'offline_sales.document.send',
@@ -170,6 +172,7 @@ _WIZARDS = {
     }
 
 _REPORTS = {
+    'offline_sales.cash_cut',
     'offline_sales.journal',
     'offline_sales.prefactura',
     'offline_sales.ticket',
@@ -178,6 +181,7 @@ _REPORTS = {
 
 # Shown with the menus above them
 _MENUS = {
+    'offline_sales.menu_cash_cut_print',
     'offline_sales.menu_catalog_obtain',
     'offline_sales.menu_configuration_test',
     'offline_sales.menu_document_attend_form',

@@ -217,6 +217,7 @@ def test_menu_of_a_responsible_at_the_central(shop):
 def test_menu_is_that_of_a_cashier(shop, cashier):
     assert menus(cashier, shop.branch) == {
         'ir.menu_administration',
+        'offline_sales.menu_cash_cut_print',
         'offline_sales.menu_catalog_obtain',
         'offline_sales.menu_configuration_test',
         'offline_sales.menu_document_attend_form',

@@ -19,6 +19,7 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
+from .dashboard import UNCOUNTED
 from .sheet import Sheet
 from .summary import Entry, summarize
 
@@ -145,9 +146,6 @@ class Reader:
     COLUMNS = [
         'branch', 'kind', 'number', 'date', 'moment', 'user', 'party',
         'point', 'total', 'tax', 'state', 'original']
-    # What takes no part in what was sold
-    UNCOUNTED = {'withdrawn', 'voided'}
-
     def __init__(self, data):
         self.data = data
 
@@ -203,7 +201,7 @@ class Reader:
                 taxes=taxes[row['id']],
                 payments=payments[row['id']],
                 counted=not (
-                    row['state'] in self.UNCOUNTED or row['original']),
+                    row['state'] in UNCOUNTED or row['original']),
                 **{name: found.get(row[name], '')
                     for name, found in (names | labels).items()},
                 ) for row in rows]
