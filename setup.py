@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 MODULE = 'offline_sales'
 PACKAGE = f'trytond.modules.{MODULE}'
+# A package of its own: the configuration is read before trytond is imported
+COMMANDS = f'{MODULE}_cli'
 
 config = ConfigParser()
 config.read(ROOT / 'tryton.cfg')
@@ -32,7 +34,12 @@ demo = [
     require('proteus'),
     *require_modules('extras_depend'),
     ]
-branch = ['cryptography']
+# What the commands of a branch need, and what its central may have
+branch = [
+    'cryptography',
+    'tqdm',
+    *require_modules('extras_depend'),
+    ]
 
 setup(
     name=f'trytond_{MODULE}',
@@ -57,15 +64,18 @@ setup(
         'Topic :: Office/Business',
         'Topic :: Office/Business :: Financial :: Point-Of-Sale',
         ],
-    package_dir={PACKAGE: '.'},
-    packages=[PACKAGE] + [
+    package_dir={PACKAGE: '.', COMMANDS: f'{MODULE}/cli'},
+    packages=[COMMANDS, PACKAGE] + [
         f'{PACKAGE}.{package}' for package in find_packages(
-            ROOT, include=[MODULE, f'{MODULE}.*', 'tests', 'tests.*'])],
+            ROOT, include=[MODULE, f'{MODULE}.*', 'tests', 'tests.*'],
+            exclude=[f'{MODULE}.cli'])],
     package_data={
         PACKAGE: info['xml'].split() + [
             'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
-            'tests/*.rst', 'tests/*.json'],
+            'tests/*.rst', 'tests/*.json', 'tests/*.txt',
+            'tests/payloads/*.json'],
+        COMMANDS: ['locale/*/LC_MESSAGES/*.[mp]o'],
         },
     python_requires='>=3.10',
     install_requires=[
@@ -86,6 +96,9 @@ setup(
         'test': [
             *branch,
             *demo,
+            'babel',
+            'build',
+            'gunicorn ; sys_platform != "win32"',
             'hypothesis',
             'polib',
             'psycopg[binary,pool] >= 3.2',
@@ -95,12 +108,14 @@ setup(
             'pytest-timeout',
             'pytest-xdist',
             'ruff',
+            # Activated while a test runs
+            require('trytond_product_price_list_dates'),
             ],
         },
     zip_safe=False,
     entry_points={
         'console_scripts': [
-            f'offline-sales = {PACKAGE}.{MODULE}.cli:main'],
+            f'offline-sales = {COMMANDS}:main'],
         'trytond.modules': [f'{MODULE} = {PACKAGE}'],
         },
     )

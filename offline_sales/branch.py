@@ -4,10 +4,12 @@ import datetime as dt
 
 from sql.operators import Equal
 
+from trytond import config
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Exclude, ModelSQL, ModelView, Unique, fields)
 from trytond.model.exceptions import AccessError
+from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.tools import timezone as tz
@@ -49,6 +51,30 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     credit = fields.Boolean(
         "Sell on Credit",
         help="Check to allow prefacturas that are not paid at the counter.")
+    credit_limit = Monetary(
+        "Credit Limit", currency='currency', digits='currency',
+        domain=['OR',
+            ('credit_limit', '=', None),
+            ('credit_limit', '>=', 0),
+            ],
+        states={
+            'invisible': ~Eval('credit'),
+            },
+        help="What each customer can be sold on credit before the branch "
+        "has to obtain the catalogs again.\n"
+        "Leave empty for no limit, but for that of the customer.")
+    shortage_type = fields.Many2One(
+        'sale.point.cash.transfer.type', "Shortage", ondelete='RESTRICT',
+        domain=[('company', '=', Eval('company', -1))],
+        help="The type of the transfer that a cash cut makes "
+        "when less is counted than should be there.")
+    surplus_type = fields.Many2One(
+        'sale.point.cash.transfer.type', "Surplus", ondelete='RESTRICT',
+        domain=[('company', '=', Eval('company', -1))],
+        help="The type of the transfer that a cash cut makes "
+        "when more is counted than should be there.")
+    currency = fields.Function(fields.Many2One(
+            'currency.currency', "Currency"), 'on_change_with_currency')
     usage = fields.Selection([
             ('branch', "The Branch"),
             ('user', "Each User"),
@@ -81,6 +107,12 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             states={
                 'invisible': ~Eval('token_notice'),
                 }), 'get_token_notices')
+    installer = fields.Function(fields.Char(
+            "Installer", states={
+                'invisible': ~Eval('installer'),
+                },
+            help="Where to download what is installed at the branch."),
+        'get_installer')
     contact = fields.Function(fields.Many2One(
             'offline_sales.contact', "Contact"),
         'get_contacts', searcher='search_contact')
@@ -141,6 +173,10 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     def default_grace(cls):
         return GRACE
 
+    @fields.depends('company')
+    def on_change_with_currency(self, name=None):
+        return self.company.currency if self.company else None
+
     def get_token_hours(self):
         "Return the hours of a usage token by default"
         return min(
@@ -181,6 +217,9 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
         return [
             user for user in self.users
             if admin not in {g.id for g in user.groups}]
+
+    def get_installer(self, name):
+        return config.get('offline_sales', 'bundle_url', default='') or None
 
     @classmethod
     def get_contacts(cls, branches, names):

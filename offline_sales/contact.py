@@ -12,9 +12,10 @@ import logging
 import secrets
 from typing import NamedTuple
 
-from trytond import __series__
+from trytond import __series__, config
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
+from trytond.modules import get_module_info
 from trytond.modules.product.ir import price_decimal
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -26,6 +27,7 @@ from .token.key import fingerprint, settle
 
 logger = logging.getLogger(__name__)
 
+NAME = 'offline_sales'
 PAIRING_TIME = dt.timedelta(minutes=30)
 PAIRING_TRIES = 5
 
@@ -258,6 +260,53 @@ class Contact(ModelSQL, ModelView):
         knows none cannot use up the tries of another.
         Commit the transaction in both cases.
         """
+        contact = cls._find_code(code, uuid)
+        if isinstance(contact, Refusal):
+            return contact
+        return contact._check_pair(branch) or contact._pair(uuid)
+
+    @classmethod
+    def invite(cls, code, uuid):
+        """Return what a database has to be that is to be paired by the code,
+        or a Refusal
+
+        uuid: the identity that the database will have.
+        Commit the transaction in both cases: a wrong code costs a try.
+        """
+        contact = cls._find_code(code, uuid)
+        if isinstance(contact, Refusal):
+            return contact
+        contact._give_try_back()
+        return {
+            **cls.introduce(contact.branch),
+            'branch_modules': cls.get_branch_modules(),
+            }
+
+    @classmethod
+    def get_branch_modules(cls):
+        """Return the names of the modules activated here that a branch needs
+
+        Those that this one knows, those that know this one, and those of the
+        option branch_modules, separated by commas.
+        """
+        pool = Pool()
+        Module = pool.get('ir.module')
+        ours = get_module_info(NAME)
+        chosen = config.get('offline_sales', 'branch_modules', default='')
+        known = {
+            NAME, *ours['depends'], *ours['extras_depend'],
+            *map(str.strip, chosen.split(','))}
+        needed = set()
+        for module in Module.search([('state', '=', 'activated')]):
+            info = get_module_info(module.name)
+            if module.name in known or NAME in {
+                    *info.get('depends', []), *info.get('extras_depend', [])}:
+                needed.add(module.name)
+        return sorted(needed)
+
+    @classmethod
+    def _find_code(cls, code, uuid):
+        "Return the contact that the code is for, or a Refusal"
         code = read_code(code)
         refusal = Refusal('wrong_code')
         if len(code) != _LENGTH:
@@ -266,14 +315,14 @@ class Contact(ModelSQL, ModelView):
                     ('pairing_selector', '=', code[:_GROUP]),
                     ('branch.active', '=', True),
                     ]):
-            refusal = contact._check_code(code) or contact._check_pair(branch)
+            refusal = contact._check_code(code, uuid)
             if refusal is None:
-                return contact._pair(uuid)
+                return contact
             if refusal.code != 'wrong_code':
                 break
         return refusal
 
-    def _check_code(self, code):
+    def _check_code(self, code, uuid):
         pool = Pool()
         Credential = pool.get('offline_sales.credential')
         User = pool.get('res.user')
@@ -285,10 +334,23 @@ class Contact(ModelSQL, ModelView):
             code, Credential.get('pairing', branch=self.branch.id))
         if not valid:
             return Refusal('wrong_code')
-        if used:
+        if used and not self._is_answer_lost(uuid):
             return Refusal('used_code')
         if expire < wire.utcnow():
             return Refusal('expired_code')
+
+    def _is_answer_lost(self, uuid):
+        """Return if the database was paired but may not know it: the power or
+        the connection failed before it has ever used its key"""
+        return self.database_uuid == uuid and not self.counter
+
+    def _give_try_back(self):
+        "Who has the code does not use up its tries by showing it"
+        table = self.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.update(
+                [table.pairing_tries], [table.pairing_tries - 1],
+                where=(table.id == self.id) & (table.pairing_tries > 0)))
 
     def _check_pair(self, branch):
         "Return why the database cannot be that of the branch, None if it can"
@@ -460,5 +522,5 @@ class Contact(ModelSQL, ModelView):
             'time': wire.utcnow(),
             'language': IrConfiguration.get_language(),
             'price_decimal': price_decimal,
-            'protocols': [wire.PROTOCOL],
+            'protocols': list(wire.PROTOCOLS),
             }

@@ -13,7 +13,10 @@ over every protocol. Other modules add to it:
         def __setup__(cls):
             super().__setup__()
             cls.branch_models['stock.lot'] = 'r'
+            cls.branch_customer['party.party'].add('nickname')
 """
+import re
+
 from trytond.i18n import gettext
 from trytond.model import ValueMixin
 from trytond.model.exceptions import AccessError
@@ -113,8 +116,10 @@ offline_sales.configuration.test.line
 offline_sales.configuration.test.result
 offline_sales.document r
 offline_sales.document.amount r
+offline_sales.document.conflict r
 offline_sales.document.send.result
 offline_sales.journal.print.start
+offline_sales.prefactura.payment rwcd
 offline_sales.register r
 offline_sales.update r
 offline_sales.usage r
@@ -160,6 +165,19 @@ res.notification r: mark_read
 res.user r: set_preferences
 res.user.device: renew
 res.user.warning r: skip
+"""
+
+# The fields of a customer that a cashier writes, and that the central takes
+# from a branch: no accounts, no taxes, no prices, no limits.
+_CUSTOMER = """
+party.party: active categories customer_payment_term lang name
+party.address: active attn building_name building_number city country
+    delivery floor_number invoice party_name post_box post_office postal_code
+    private_bag room_number sequence street_name street_unstructured
+    subdivision unit_number
+party.contact_mechanism: active address comment delivery invoice language name
+    sequence type value
+party.identifier: active address code sequence type
 """
 
 _WIZARDS = {
@@ -215,6 +233,16 @@ def _parse(text):
     return rights, procedures
 
 
+def _parse_customer(text):
+    "Return the names of the fields by model"
+    fields = {}
+    for line in re.sub(r'\n\s+', ' ', text).splitlines():
+        if line:
+            model, _, names = line.partition(':')
+            fields[model] = set(names.split())
+    return fields
+
+
 def is_restricted():
     "Return if the user of the transaction is a cashier at a branch"
     pool = Pool()
@@ -238,6 +266,7 @@ class ModelAccess(metaclass=PoolMeta):
         cls.branch_wizards = set(_WIZARDS)
         cls.branch_reports = set(_REPORTS)
         cls.branch_menus = set(_MENUS)
+        cls.branch_customer = _parse_customer(_CUSTOMER)
 
     @classmethod
     def get_access(cls, models):

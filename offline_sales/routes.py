@@ -308,9 +308,9 @@ def _read(request, max_size):
 
 
 def _check_version(procedure, envelope):
-    if envelope.protocol != wire.PROTOCOL:
+    if envelope.protocol not in wire.PROTOCOLS:
         raise Failure('wrong_protocol', HTTPStatus.CONFLICT,
-            protocols=[wire.PROTOCOL])
+            protocols=list(wire.PROTOCOLS))
     if envelope.series != __series__ and not procedure.any_series:
         raise Failure('wrong_version', HTTPStatus.CONFLICT, series=__series__)
 
@@ -321,7 +321,8 @@ def _run(procedure, envelope, contact):
     with Transaction().set_context(
             company=branch.company.id,
             companies=[branch.company.id],
-            offline_sales_branch=branch.id):
+            offline_sales_branch=branch.id,
+            offline_sales_protocol=envelope.protocol):
         branch = Pool().get('offline_sales.branch')(branch.id)
         return procedure.handler(branch, envelope.params)
 
@@ -376,6 +377,34 @@ def is_private(request):
         return False
 
 
+def _get_code(request, params):
+    "Return (code, uuid) that a request without a key shows"
+    if not is_private(request):
+        raise Failure('insecure', HTTPStatus.FORBIDDEN)
+    code, uuid = params.get('code'), params.get('uuid')
+    if not (isinstance(code, str) and len(code) <= 100
+            and wire.is_name(uuid) and len(uuid) >= 16):
+        raise wire.Malformed('code')
+    return code, uuid
+
+
+def _tell_refusal(result):
+    if isinstance(result, Refusal):
+        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
+    return result
+
+
+@procedure('invitation', max_size=10_000, key=False, any_series=False)
+def invitation(request, params):
+    """Tell who shows a pairing code what its database has to be
+
+    params: code; uuid that the database will have. The code is not used up.
+    """
+    pool = Pool()
+    Contact = pool.get('offline_sales.contact')
+    return _tell_refusal(Contact.invite(*_get_code(request, params)))
+
+
 @procedure('pair', max_size=10_000, key=False, any_series=False)
 def pair(request, params):
     """Give its keys to the database that shows a pairing code
@@ -384,16 +413,7 @@ def pair(request, params):
     """
     pool = Pool()
     Contact = pool.get('offline_sales.contact')
-    if not is_private(request):
-        raise Failure('insecure', HTTPStatus.FORBIDDEN)
-    code, uuid = params.get('code'), params.get('uuid')
-    if not (isinstance(code, str) and len(code) <= 100
-            and wire.is_name(uuid) and len(uuid) >= 16):
-        raise wire.Malformed('pair')
-    result = Contact.pair(code, uuid, params)
-    if isinstance(result, Refusal):
-        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
-    return result
+    return _tell_refusal(Contact.pair(*_get_code(request, params), params))
 
 
 @procedure('hello', max_size=100_000)

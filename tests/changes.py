@@ -12,7 +12,7 @@ from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from .replica import here
+from .replica import faults, here
 
 __all__ = ['KINDS', 'sell_each']
 
@@ -801,3 +801,53 @@ def sell_each():
     assert len(kinds) >= 10
     return sell(list(kinds.values()), quantity=1.5)
 
+
+
+# All of them, for databases that other processes have
+
+def prepare_all():
+    branch = find('offline_sales.branch', ('code', '=', 'ESP'))
+    return {
+        'code': get('offline_sales.contact').of(branch).new_code(),
+        'facts': {name: kind().prepare() for name, kind in KINDS.items()},
+        }
+
+
+def begin_all(url, database, code, facts):
+    "Pair the branch, obtain the catalogs, and return the facts with its own"
+    Configuration = get('offline_sales.configuration')
+    if not Configuration.is_branch():
+        Configuration.pair(url, database, code, True)
+        Transaction().commit()
+    obtain()
+    with _company():
+        for name, kind in KINDS.items():
+            facts[name].update(kind(facts[name]).meet() or {})
+    return facts
+
+
+def change_all(facts):
+    for name, kind in KINDS.items():
+        facts[name].update(kind(facts[name]).change() or {})
+    return facts
+
+
+def end_all(facts):
+    """Obtain what changed, check and sell it, and return what is wrong with
+    the database"""
+    obtain()
+    with _company():
+        for name, kind in KINDS.items():
+            kind(facts[name]).check()
+        sell_each()
+        return faults()
+
+
+def obtain():
+    get('offline_sales.update').obtain()
+    Transaction().commit()
+
+
+def _company():
+    company, = get('company.company').search([])
+    return Transaction().set_context(company=company.id)

@@ -19,6 +19,8 @@ from trytond.modules.offline_sales.tests.store import (  # isort: skip
 from trytond.modules.offline_sales.tests.template import (  # isort: skip
     TEMPLATES, module_cache)
 
+__all__ = ['installed', 'office']
+
 RUN = 'OFFLINE_SALES_TEST_RUN'
 
 if backend.name != 'sqlite':
@@ -33,6 +35,8 @@ tools.entry_points.cache_clear()
 
 from trytond.tests import test_tryton
 
+from trytond.modules.offline_sales.tests.install import (  # isort: skip
+    installed, office)
 from trytond.modules.offline_sales.tests.process import (  # isort: skip
     Server)
 from trytond.modules.offline_sales.tests.shop import (  # isort: skip

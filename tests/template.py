@@ -169,9 +169,11 @@ TEMPLATES = {template.name: template for template in [
                     ZoneInfo('America/Mexico_City')).date(),
                 },
             sources=(ROOT / 'demo',)),
-        Template('foreign', 'company', ('offline_sales_foreign',),
+        Template('foreign', 'company', (
+                'offline_sales_foreign', 'sale_discount'),
             sources=(FOREIGN,)),
-        Template('foreign-bare', 'selling', ('offline_sales_foreign',),
+        Template('foreign-bare', 'selling', (
+                'offline_sales_foreign', 'sale_discount'),
             sources=(FOREIGN,)),
         Template('images', 'company', ('product_image', MODULE)),
         Template('images-bare', 'selling', ('product_image', MODULE)),

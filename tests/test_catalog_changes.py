@@ -3,9 +3,10 @@
 "Every kind of change at the central, and the replica that it leaves valid"
 import pytest
 
+from . import changes as all_
 from .changes import KINDS, sell_each
 from .counter import Counter
-from .replica import faults
+from .replica import faults, moved
 from .shop import Shop
 
 
@@ -40,10 +41,7 @@ class Changes:
         return self.at_branch(self.moved)
 
     def moved(self):
-        update = self.shop.branch.get('offline_sales.update').last_success()
-        return update.rows + update.deleted, [
-            line.partition(':')[0]
-            for line in (update.models or '').splitlines()]
+        return moved(self.shop.branch)
 
     def check(self, name):
         self.cashier(KINDS[name](self.facts[name]).check)
@@ -59,6 +57,8 @@ def changes(web, tmp_path_factory):
     assert changes.at_branch(changes.moved) == (0, [])
 
 
+# One shop serves them all
+@pytest.mark.xdist_group('changes')
 @pytest.mark.parametrize('kind', KINDS)
 def test_change(changes, kind):
     rows, models = changes.make(kind)
@@ -66,3 +66,17 @@ def test_change(changes, kind):
     changes.check(kind)
     assert changes.at_branch(lambda: faults(models)) == []
     assert changes.cashier(sell_each)
+
+
+@pytest.mark.parametrize('backend', ['postgresql', 'sqlite'])
+def test_changes_with_a_central_on_postgresql(make_server, backend):
+    "All of them in one refresh"
+    central = make_server('central', 'company', 'postgresql')
+    branch = make_server('branch', 'selling', backend)
+    context = {'company': central.facts['id']}
+    prepared = central.run(all_.prepare_all, context=context)
+    central.start()
+    facts = branch.run(
+        all_.begin_all, central.url, central.database, **prepared, user=0)
+    facts = central.run(all_.change_all, facts, context=context)
+    assert branch.run(all_.end_all, facts, user=0) == []

@@ -22,6 +22,8 @@ from .staging import Staging
 
 # How often rows that turned out to be needed are asked for
 ATTEMPTS = 5
+# The memory for the pages of each database while much is written, in KiB
+CACHE = 32 * 1024
 
 
 def attach(staging):
@@ -31,6 +33,8 @@ def attach(staging):
     if backend.name == 'sqlite':
         connection.execute('ATTACH DATABASE ? AS staging', (staging.path,))
         connection.execute('PRAGMA staging.synchronous = OFF')
+        for name in ['main', 'staging']:
+            connection.execute(f'PRAGMA {name}.cache_size = -{CACHE}')
     else:
         staging.copy(connection)
 
@@ -156,6 +160,7 @@ class Refresh:
             former catalogs stay
         """
         self.schema = schema()
+        self._take_note()
         held = Held()
         # What was made here a moment ago may be missing from older digests
         self.unversioned = {} if self.shared else held.unversioned()
@@ -178,6 +183,25 @@ class Refresh:
             with closing(Staging(models)) as staging:
                 self._obtain(staging, held, asked, late)
 
+    def _take_note(self):
+        "Remember what is left alone, whatever is settled meanwhile"
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        Document = pool.get('offline_sales.document')
+        with Transaction().new_transaction(readonly=True):
+            self.unsettled = Catalog.unsettled()
+            last = Document.search([], order=[('id', 'DESC')], limit=1)
+            self.last_document = last[0].id if last else 0
+
+    def _get_unsettled(self):
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        unsettled = Catalog.unsettled(after=self.last_document)
+        return {
+            model: unsettled.get(model, set()) | self.unsettled.get(
+                model, set())
+            for model in unsettled.keys() | self.unsettled.keys()}
+
     def _obtain(self, staging, held, asked, names):
         "Receive what is asked for of the models of the names, and apply it"
         self._receive(staging, asked)
@@ -196,7 +220,7 @@ class Refresh:
         for model in models:
             name = model['model']
             root = [model['count'], model['xor']]
-            if roots.get(name, [0, 0]) == root:
+            if roots.get(name, [0, None]) == root:
                 continue
             if 'buckets' not in model:
                 asked[name] = None
@@ -288,11 +312,12 @@ class Refresh:
         Configuration = pool.get('offline_sales.configuration')
         with Transaction().new_transaction() as transaction:
             attach(staging)
-            apply = Apply(staging, Catalog.unsettled())
-            Catalog.applying(staging.changed())
+            changed = staging.changed()
+            apply = Apply(staging, self._get_unsettled())
+            Catalog.applying(changed)
             deleted = apply.run()
             Catalog.keep_models(staging.models)
-            Catalog.applied(staging.changed())
+            Catalog.applied(changed)
             branch = Configuration.get_branch()
             if branch and self.numbers:
                 numbers.move_on(branch, self.numbers)

@@ -3,7 +3,7 @@
 "The catalogs as the central serves them"
 import json
 
-from sql import Cast, Literal
+from sql import Cast, Literal, Null
 from sql.aggregate import Count, Max, Min
 from sql.conditionals import Case, Coalesce
 from sql.functions import Function, Position, Substring, ToChar
@@ -153,13 +153,19 @@ class Source:
         spec = self.spec.models[model]
         table = spec.Model.__table__()
         data = ModelData.__table__()
-        link = Link.__table__()
+        made = Link.__table__()
+        link = made.select(
+            made.local.as_('local'), Max(made.uuid).as_('uuid'),
+            where=(made.model == model)
+            & ((made.branch == self.spec.branch.id)
+                | (made.branch == Null)),
+            group_by=[made.local])
         source = table.join(
             data, 'LEFT',
             condition=(data.model == model) & (data.db_id == table.id)
             ).join(
             link, 'LEFT',
-            condition=(link.model == model) & (link.local == table.id))
+            condition=link.local == table.id)
         where = self.spec.where(model, table)
         if ids is not None:
             where &= fields.SQL_OPERATORS['in'](table.id, ids)
@@ -192,6 +198,13 @@ class Source:
                 Count(Literal(1)), digest.xor(versions.version),
                 Min(versions.id), Max(versions.id)))
         return count, xor or 0, first or 0, last or 0
+
+    def count(self, model):
+        "Return the number of the rows of the model"
+        table = self.spec.models[model].Model.__table__()
+        (count,), = self.spec.fetch(table.select(
+                Count(Literal(1)), where=self.spec.where(model, table)))
+        return count
 
     def buckets(self, model, width):
         "Yield [bucket, count, xor] of the rows of the model"
@@ -258,10 +271,15 @@ def digest_(branch, params):
     models = []
     for model in source.spec.models:
         description = source.describe(model)
+        ours = roots.get(model)
+        if not ours:
+            # All of it will be asked for: no need to read it twice
+            description.update(count=source.count(model), xor=None)
+            models.append(description)
+            continue
         count, xor, first, last = source.root(model)
         description.update(count=count, xor=xor)
-        ours = roots.get(model)
-        if ours and ours != [count, xor]:
+        if ours != [count, xor]:
             description['width'] = digest.width(count, first, last)
             description['buckets'] = list(
                 source.buckets(model, description['width']))

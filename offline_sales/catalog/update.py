@@ -22,8 +22,8 @@ from . import schedule
 from .refresh import Refresh
 
 logger = logging.getLogger(__name__)
-# Rows between two notes of the progress
-PROGRESS = 2000
+# Seconds between two notes of the progress
+PROGRESS = 1
 # How many updates are told to the central at once
 TOLD = 50
 
@@ -320,8 +320,9 @@ class Update(ModelSQL, ModelView):
 
         def note(received, total):
             nonlocal noted
-            if noted is None or received - noted >= PROGRESS:
-                noted = received
+            now = time.monotonic()
+            if noted is None or now - noted >= PROGRESS:
+                noted = now
                 cls._write(update, rows=received, rows_total=total)
         return note
 
