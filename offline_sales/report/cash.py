@@ -88,14 +88,15 @@ class Drawer:
     """
     start: Decimal = ZERO
     sales: Decimal = ZERO
+    prefacturas: Decimal = ZERO
     transfers: dict = field(default_factory=dict)
     other: Decimal = ZERO
     counted: Decimal | None = ZERO
 
     @property
     def expected(self):
-        return (self.start + self.sales + sum(self.transfers.values(), ZERO)
-            + self.other)
+        return (self.start + self.sales + self.prefacturas
+            + sum(self.transfers.values(), ZERO) + self.other)
 
 
 @dataclass
@@ -107,6 +108,7 @@ class PointCut:
     total: Decimal = ZERO
     tax: Decimal = ZERO
     methods: dict = field(default_factory=dict)
+    prefacturas: dict = field(default_factory=dict)
     drawer: Drawer = field(default_factory=Drawer)
 
 
@@ -126,9 +128,11 @@ def join(cuts):
         total.total += cut.total
         total.tax += cut.tax
         total.methods = add_amounts(total.methods, cut.methods)
+        total.prefacturas = add_amounts(total.prefacturas, cut.prefacturas)
         drawer = total.drawer
         drawer.start += cut.drawer.start
         drawer.sales += cut.drawer.sales
+        drawer.prefacturas += cut.drawer.prefacturas
         drawer.other += cut.drawer.other
         drawer.transfers = add_amounts(
             drawer.transfers, cut.drawer.transfers)
@@ -159,6 +163,7 @@ class Register:
 
     def get_cut(self, point, online):
         pool = Pool()
+        PrefacturaPayment = pool.get('offline_sales.prefactura.payment')
         Sale = pool.get('sale.point.sale')
         cut = PointCut(point.name, online)
         for sale in Sale.search([
@@ -172,6 +177,11 @@ class Register:
             for payment in sale.payments:
                 cut.methods = add_amounts(
                     cut.methods, {payment.method.name: payment.amount})
+        for payment in PrefacturaPayment.search([
+                    ('point', '=', point.id), *self.get_days('date')],
+                order=[]):
+            cut.prefacturas = add_amounts(
+                cut.prefacturas, {payment.method.name: payment.amount})
         cut.drawer = self.get_drawer(self.get_sessions(point))
         return cut
 
@@ -182,6 +192,7 @@ class Register:
         "Return the sessions that had cash moved on the days, in their order"
         pool = Pool()
         Payment = pool.get('sale.point.payment')
+        PrefacturaPayment = pool.get('offline_sales.prefactura.payment')
         Session = pool.get('sale.point.cash.session')
         Transfer = pool.get('sale.point.cash.transfer')
         found = {p.session.id for p in Payment.search([
@@ -189,11 +200,12 @@ class Register:
                     ('session', '!=', None),
                     *self.get_days('sale.date'),
                     ], order=[])}
-        found |= {t.session.id for t in Transfer.search([
-                    ('point', '=', point.id),
-                    ('session', '!=', None),
-                    *self.get_days('date'),
-                    ], order=[])}
+        for Model in [PrefacturaPayment, Transfer]:
+            found |= {r.session.id for r in Model.search([
+                        ('point', '=', point.id),
+                        ('session', '!=', None),
+                        *self.get_days('date'),
+                        ], order=[])}
         return Session.search(
             [('id', 'in', list(found))], order=[('id', 'ASC')])
 
@@ -209,11 +221,16 @@ class Register:
             for transfer in session.transfers:
                 drawer.transfers[transfer.type.name] += transfer.amount
                 moved += transfer.amount
-            drawer.other += session.balance - cash - moved
+            prefacturas = sum(
+                (p.amount for p in session.prefactura_payments), ZERO)
+            drawer.prefacturas += prefacturas
+            drawer.other += session.balance - cash - prefacturas - moved
             previous = session
         if previous:
             drawer.counted = (
-                None if previous.state == 'open' else previous.end_amount)
+                previous.end_amount
+                if previous.state != 'open' and previous.is_counted()
+                else None)
         drawer.transfers = dict(drawer.transfers)
         return drawer
 
@@ -271,9 +288,12 @@ class CashCut(Report):
         dates = {
             p.sale.date for s in sessions for p in s.payments} | {
             t.date for s in sessions for t in s.transfers} | {
+            p.date for s in sessions for p in s.prefactura_payments} | {
             s.create_date.replace(tzinfo=tz.UTC).astimezone(
                 register.zone).date()
-            for s in sessions if not s.payments and not s.transfers}
+            for s in sessions
+            if not s.payments and not s.transfers
+            and not s.prefactura_payments}
         register.from_date, register.to_date = min(dates), max(dates)
         return register
 
@@ -340,9 +360,15 @@ class Paper:
             page.pair(name, self.money(amount))
         page.pair(self.tell('tax'), self.money(cut.tax))
         page.pair(self.tell('sold'), self.money(cut.total), bold=True)
+        for name, amount in sorted(cut.prefacturas.items()):
+            page.pair(
+                self.tell('prefactura', method=name), self.money(amount))
         drawer = cut.drawer
         page.pair(self.tell('start'), self.money(drawer.start))
         page.pair(self.tell('cash'), self.money(drawer.sales))
+        if drawer.prefacturas:
+            page.pair(
+                self.tell('cash_prefacturas'), self.money(drawer.prefacturas))
         for name, amount in sorted(drawer.transfers.items()):
             page.pair(name, self.money(amount))
         if drawer.other:

@@ -138,6 +138,29 @@ class JournalPrint(Wizard):
     do_print_odt = do_print_ods = do_print_pdf
 
 
+def _read(Model, domain, names):
+    """Return the values of the records of the domain
+
+    No record is made: each would look at the ids of all the others.
+    """
+    cursor = Transaction().connection.cursor()
+    cursor.execute(*Model.search(domain, order=[], query=True))
+    ids = [row[0] for row in cursor]
+    rows = []
+    for sub_ids in grouped_slice(ids, _SLICE):
+        rows.extend(Model.read(list(sub_ids), names))
+    return rows
+
+
+def _get_series(row):
+    """Return (column, value, kind) of what its number is one of
+
+    Tickets are numbered by point, prefacturas by branch.
+    """
+    column = 'point' if row['kind'] == 'ticket' else 'branch'
+    return column, row[column], row['kind']
+
+
 class Reader:
     """What the documents of a report say, as Entry
 
@@ -167,10 +190,7 @@ class Reader:
         "Return the Entry of the documents that the user may see"
         pool = Pool()
         Document = pool.get('offline_sales.document')
-        ids = [d.id for d in Document.search(self.get_domain(), order=[])]
-        rows = []
-        for sub_ids in grouped_slice(ids, _SLICE):
-            rows.extend(Document.read(list(sub_ids), self.COLUMNS))
+        rows = _read(Document, self.get_domain(), self.COLUMNS)
         with without_check_access():
             return self._get_entries(rows)
 
@@ -194,7 +214,7 @@ class Reader:
                 date=row['date'],
                 moment=row['moment'].replace(tzinfo=tz.UTC).astimezone(
                     zones[row['branch']]).replace(tzinfo=None),
-                series=(row['point'], row['kind']),
+                series=_get_series(row),
                 number=row['number'] or '',
                 total=row['total'],
                 tax=row['tax'],
@@ -227,9 +247,8 @@ class Reader:
         Amount = pool.get('offline_sales.document.amount')
         rows = []
         for sub_ids in grouped_slice(ids, _SLICE):
-            rows.extend(Amount.search_read(
-                    [('document', 'in', list(sub_ids))], order=[],
-                    fields_names=[
+            rows.extend(_read(
+                    Amount, [('document', 'in', list(sub_ids))], [
                         'document', 'type', 'tax', 'method', 'base',
                         'amount']))
         tax_names = self._get_names('account.tax', 'description', rows, 'tax')
@@ -258,13 +277,13 @@ class Reader:
         table = Document.__table__()
         cursor = Transaction().connection.cursor()
         numbers = {entry.series: set() for entry in entries if entry.number}
-        for point, kind in numbers:
+        for (column, value, kind), found in numbers.items():
+            value = Null if value is None else value
             cursor.execute(*table.select(
                     table.number,
                     where=(table.kind == kind)
-                    & (table.point == (Null if point is None else point))))
-            numbers[point, kind].update(
-                number for number, in cursor if number)
+                    & (getattr(table, column) == value)))
+            found.update(number for number, in cursor if number)
         return numbers
 
 
