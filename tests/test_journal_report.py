@@ -105,6 +105,8 @@ def test_journal(shop):
         check_rows(rows, kept, [yesterday, today])
         numbers = {row['Número']: row['Faltan antes'] for row in rows}
         if counter is branch:
+            assert "Faltan: ESP-SI-000003" in read_text(
+                print_journal(counter, 'odt', from_date=yesterday))
             assert numbers['ESP-SI-000004'] == 'ESP-SI-000003'
             assert numbers['ESP-SI-000033'] == (
                 'ESP-SI-000006 – ESP-SI-000032')
