@@ -83,7 +83,7 @@ setup(
             exclude=[f'{MODULE}.cli'])],
     package_data={
         PACKAGE: info['xml'].split() + [
-            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.txt',
+            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
             'tests/*.rst', 'tests/*.json', 'tests/*.txt',
             'tests/payloads/*.json'],

@@ -114,7 +114,8 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             help="Where to download what is installed at the branch."),
         'get_installer')
     contact = fields.Function(fields.Many2One(
-            'offline_sales.contact', "Contact"), 'get_contacts')
+            'offline_sales.contact', "Contact"),
+        'get_contacts', searcher='search_contact')
     contact_state = fields.Function(fields.Selection(
             'get_contact_states', "State"), 'get_contacts')
 
@@ -252,6 +253,15 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
                         'offline_sales.msg_token_key_lost',
                         branch=contact.branch.rec_name)
         return notices
+
+    @classmethod
+    def search_contact(cls, name, clause):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        nested = clause[0][len(name) + 1:] or 'id'
+        return [('id', 'in', [
+                    c.branch.id for c in Contact.search([
+                            (nested, *clause[1:])], order=[])])]
 
     @classmethod
     def get_contact_states(cls):

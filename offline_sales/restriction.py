@@ -108,6 +108,7 @@ stock.shipment.out.return r
 
 offline_sales.branch r
 offline_sales.branch-res.user r
+offline_sales.cash_cut.print.start
 offline_sales.catalog.obtain.result
 offline_sales.catalog.obtain.start
 offline_sales.configuration r
@@ -117,6 +118,7 @@ offline_sales.document r
 offline_sales.document.amount r
 offline_sales.document.conflict r
 offline_sales.document.send.result
+offline_sales.journal.print.start
 offline_sales.prefactura.payment rwcd
 offline_sales.register r
 offline_sales.update r
@@ -179,13 +181,17 @@ party.identifier: active address code sequence type
 """
 
 _WIZARDS = {
+    'offline_sales.cash_cut.print',
     'offline_sales.catalog.obtain',
     'offline_sales.configuration.test',
     'offline_sales.document.send',
+    'offline_sales.journal.print',
     'sale.point.sale.pay',
     }
 
 _REPORTS = {
+    'offline_sales.cash_cut',
+    'offline_sales.journal',
     'offline_sales.prefactura',
     'offline_sales.ticket',
     'sale.sale',
@@ -193,11 +199,13 @@ _REPORTS = {
 
 # Shown with the menus above them
 _MENUS = {
+    'offline_sales.menu_cash_cut_print',
     'offline_sales.menu_catalog_obtain',
     'offline_sales.menu_configuration_test',
     'offline_sales.menu_document_attend_form',
     'offline_sales.menu_document_form',
     'offline_sales.menu_document_send',
+    'offline_sales.menu_journal_print',
     'offline_sales.menu_update_form',
     'offline_sales.menu_usage_form',
     'party.menu_party_form',

@@ -39,7 +39,8 @@ APART = frozenset({
 
 def _sources(folder):
     for path in sorted(folder.rglob('*')):
-        if path.suffix in {'.py', '.xml', '.cfg', '.po', '.fodt', '.csv'}:
+        if path.suffix in {
+                '.py', '.xml', '.cfg', '.po', '.fodt', '.fods', '.csv'}:
             parts = path.relative_to(folder).parts
             if not any(p.startswith('.') for p in parts):
                 yield path, parts

@@ -217,11 +217,13 @@ def test_menu_of_a_responsible_at_the_central(shop):
 def test_menu_is_that_of_a_cashier(shop, cashier):
     assert menus(cashier, shop.branch) == {
         'ir.menu_administration',
+        'offline_sales.menu_cash_cut_print',
         'offline_sales.menu_catalog_obtain',
         'offline_sales.menu_configuration_test',
         'offline_sales.menu_document_attend_form',
         'offline_sales.menu_document_form',
         'offline_sales.menu_document_send',
+        'offline_sales.menu_journal_print',
         'offline_sales.menu_offline_sales',
         'offline_sales.menu_update_form',
         'offline_sales.menu_usage_form',

@@ -206,11 +206,22 @@ class Printout:
         return spread(rows, self.get_tax_total(), self.currency.round)
 
     def get_payments(self):
-        "Return (name, amount) of what was paid, and what was given back"
-        payments = [
-            (a.method.name, a.amount) for a in self.document.amounts
-            if a.type == 'payment'] if self.document else []
-        return payments, Decimal(0)
+        "Return the payments"
+        raise NotImplementedError
+
+    def split_payments(self):
+        """Return (name, amount) of what was paid, and the change
+
+        A payment against the direction of the sale is change.
+        """
+        sign = -1 if self.get_total() < 0 else 1
+        payments, change = [], Decimal(0)
+        for payment in self.get_payments():
+            if sign * payment.amount < 0:
+                change -= payment.amount
+            else:
+                payments.append((payment.method.name, payment.amount))
+        return payments, change
 
     def get_employee(self):
         raise NotImplementedError
@@ -225,7 +236,7 @@ class Printout:
     # Paper
 
     def format(self, amount):
-        return self.lang.currency(amount, self.currency)
+        return self.lang.currency(amount, self.currency, grouping=True)
 
     def compose(self, copy):
         """Return the page
@@ -314,7 +325,7 @@ class Printout:
         page.text(amount_in_words(total, self.currency.code))
 
     def add_payments(self, page):
-        payments, change = self.get_payments()
+        payments, change = self.split_payments()
         for name, amount in payments:
             page.pair(name, self.format(amount))
         if change:
@@ -367,15 +378,7 @@ class TicketPrintout(Printout):
         return Decimal(self.sale.total)
 
     def get_payments(self):
-        # A payment against the direction of the sale is change
-        sign = -1 if self.get_total() < 0 else 1
-        payments, change = [], Decimal(0)
-        for payment in self.sale.payments:
-            if sign * payment.amount < 0:
-                change -= payment.amount
-            else:
-                payments.append((payment.method.name, payment.amount))
-        return payments, change
+        return self.sale.payments
 
 
 class PrefacturaPrintout(Printout):
@@ -400,6 +403,15 @@ class PrefacturaPrintout(Printout):
 
     def get_total(self):
         return self.sale.total_amount
+
+    def get_payments(self):
+        return self.sale.counter_payments
+
+    def add_payments(self, page):
+        super().add_payments(page)
+        if left := self.sale.counter_to_pay:
+            page.pair(
+                gettext('offline_sales.msg_print_left'), self.format(left))
 
     def add_head(self, page):
         super().add_head(page)
