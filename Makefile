@@ -4,13 +4,22 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-.PHONY: bench bundle clean demo lint locale test
+# What make soak tries: days of edits, faults of each kind
+DAYS ?= 1000
+FAULTS ?= 200
+
+.PHONY: bench bundle clean demo lint locale soak test
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m $(MODULE).demo $(if $(filter-out 0,$(SERVE)),--serve)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+soak: $(INSTALLED)
+	OFFLINE_SALES_TEST_DAYS=$(DAYS) OFFLINE_SALES_TEST_FAULTS=$(FAULTS) \
+		$(BIN)/python -m pytest -n $(WORKERS) --timeout=0 \
+		tests/test_catalog_convergence.py tests/test_catalog_faults.py
 
 lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .

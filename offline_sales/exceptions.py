@@ -303,6 +303,10 @@ class PrefacturaError(UserError):
     "Why a prefactura cannot be confirmed or cancelled"
 
 
+class PrintError(UserError):
+    "What is not to be printed now"
+
+
 class Rejection(Exception):
     """Why the central sets a document aside
 

@@ -150,3 +150,13 @@ def parts(Model):
                 and is_stored(field.get_relation())):
             found.setdefault(field.get_relation().__name__, field.origin)
     return found
+
+
+def users(name):
+    """Return the (model, column) that refer to records of the model or may do
+    so"""
+    return [
+        (other, column)
+        for other, Model in Pool().iterobject() if is_stored(Model)
+        for column in stored_columns(Model)
+        if column.target == name or column.kind == 'reference']

@@ -186,6 +186,8 @@ _WIZARDS = {
     }
 
 _REPORTS = {
+    'offline_sales.prefactura',
+    'offline_sales.ticket',
     'sale.sale',
     }
 

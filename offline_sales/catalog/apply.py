@@ -433,7 +433,8 @@ class Apply:
                 f"SELECT db_id FROM ir_model_data "
                 f"WHERE model = '{name}' AND db_id IN ({sub})"]
             values = ', '.join(f"'{name},{id_}'" for id_ in sub.split(', '))
-            for table, column in self._users(name):
+            for other, column in record.users(name):
+                table = self.target(other)
                 value = quote(column.name)
                 if column.kind == 'many2one':
                     queries.append(
@@ -447,19 +448,6 @@ class Apply:
             for query in queries:
                 kept.update(id_ for id_, in self.execute(query))
         return kept
-
-    @staticmethod
-    def _users(name):
-        """Return the (table, column) that refer to records of the model or
-        may do so"""
-        users = []
-        for _, Model in Pool().iterobject():
-            if record.is_stored(Model):
-                users.extend(
-                    (quote(Model._table), column)
-                    for column in record.stored_columns(Model)
-                    if column.target == name or column.kind == 'reference')
-        return users
 
     def _retire(self, name, ids):
         """Keep the records of the ids, out of the digest, and return whether

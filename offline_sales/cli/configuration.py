@@ -10,7 +10,7 @@ from . import certificate, errors
 from .place import NAME, write as write_file
 from .text import _
 
-__all__ = ['check_uri', 'show_uri', 'split_uri', 'write']
+__all__ = ['check_uri', 'read_uri', 'show_uri', 'split_uri', 'write']
 
 
 def is_loopback(host):
@@ -55,11 +55,21 @@ def check_uri(uri):
                 "'psycopg[binary,pool]'"), errors.COMPUTER) from None
 
 
-def write(place, state, options):
-    "Write the configuration; the key of the secrets stays as it is"
+def read_uri(place):
+    "Return the --database-uri that the configuration was written for"
+    uri = place.get('database', 'uri')
+    if uri and not uri.startswith('sqlite'):
+        return f"{uri}/{place.database}"
+
+
+def write(place, state, options, uri=None):
+    """Write the configuration; the key of the secrets stays as it is
+
+    uri: that of --database-uri.
+    """
     former = place.read_configuration()
     central = state['central']
-    uri, name = split_uri(state.get('uri'))
+    uri, name = split_uri(uri)
     database = {'language': central['language']}
     if uri:
         database['uri'] = uri
@@ -78,6 +88,8 @@ def write(place, state, options):
                 'offline_sales', 'fernet_key', fallback=None) or _make_key(),
             },
         }
+    if spool := state.get('spool'):
+        sections['offline_sales']['spool'] = str(Path(spool).absolute())
     if ssl := _get_ssl(place, state, options):
         sections['ssl'] = ssl
     parser = ConfigParser(interpolation=None)

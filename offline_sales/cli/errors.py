@@ -89,6 +89,7 @@ def _say(sentence):
 
 def explain(error):
     "Return (sentence, exit code) for an error"
+    from trytond import backend
     from trytond.exceptions import UserError
     from trytond.modules.offline_sales.offline_sales import exceptions
     if isinstance(error, exceptions.CentralError):
@@ -104,6 +105,11 @@ def explain(error):
         return _(
             "The disk is full. Free some space and run the same command "
             "again: it goes on where it was."), COMPUTER
+    if isinstance(error, backend.DatabaseOperationalError):
+        return _(
+            "The database does not answer: {reason}. Look whether it runs, "
+            "then run the same command again.").format(
+                reason=str(error).strip().splitlines()[0]), NOT_DONE
     return type(error).__name__, UNEXPECTED
 
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import uuid
+from pathlib import Path
 
 from . import (
     ask, check, client, configuration, errors, setup, upgrade)
@@ -21,7 +22,7 @@ from .text import _
 __all__ = ['add_arguments', 'run']
 
 # What is remembered of the options
-REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'uri']
+REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'spool']
 
 
 def add_arguments(parser):
@@ -54,6 +55,9 @@ def add_arguments(parser):
         help=_("postgresql://user:password@host:port/name; by default a file "
             "of SQLite"))
     parser.add_argument(
+        '--spool', metavar=_("DIRECTORY"),
+        help=_("on another disk, for a second copy of what is sold"))
+    parser.add_argument(
         '--no-profile', action='store_false', dest='profile',
         help=_("do not add the branch to the desktop client of this user"))
     parser.add_argument(
@@ -65,7 +69,9 @@ def run(options):
     problems = list(filter(None, [
                 check.python(), check.disk(place.directory)]))
     if not problems:
-        problems = list(filter(None, [check.writable(place.directory)]))
+        problems = list(filter(None, map(check.writable, [
+                        place.directory,
+                        *([Path(options.spool)] if options.spool else [])])))
     if problems:
         raise errors.Stop("\n".join(problems), errors.COMPUTER)
     options.directory = place.directory
@@ -83,6 +89,8 @@ class Init:
         self.options = options
         self.state = place.read_state()
         self.code = options.code
+        # It holds a password: it is in the configuration alone
+        self.uri = options.uri or configuration.read_uri(place)
 
     def run(self):
         if self.state.get('done'):
@@ -95,7 +103,8 @@ class Init:
         if not self.state.get('paired'):
             self.ask_central()
             self.announce()
-            configuration.write(self.place, self.state, self.options)
+            configuration.write(
+                self.place, self.state, self.options, self.uri)
         self.fill()
         self.finish()
 
@@ -116,7 +125,7 @@ class Init:
                 ('central_database', _("Database of the central"))]:
             if not self.state.get(name):
                 self.state[name] = self.prompt(question, f'--{name}')
-        configuration.check_uri(self.state.get('uri'))
+        configuration.check_uri(self.uri)
 
     def prompt(self, question, option):
         if not sys.stdin.isatty():
@@ -163,7 +172,7 @@ class Init:
                 company=central['company'], url=self.state['url'],
                 database=self.state['central_database'],
                 series=central['series'], directory=self.place.directory,
-                uri=configuration.show_uri(self.state.get('uri')),
+                uri=configuration.show_uri(self.uri),
                 listen=self.state['listen']))
         if not self.options.yes and sys.stdin.isatty():
             answer = input(_("Go on? [Y/n] ")).strip().lower()

@@ -349,7 +349,7 @@ class PartyAdapter(Adapter):
         Conflict.keep_all(document, conflicts)
         if party := self.linked.get(document.id):
             document.set_reason(Rejection(
-                    'linked', party=party.rec_name, code=party.code,
+                    'linked', party=party.rec_name, central=party.code,
                     number=document.number))
         elif conflicts:
             document.set_reason(
@@ -652,8 +652,12 @@ def _is_used(Model, id_):
     cursor = Transaction().connection.cursor()
     for name, column in definition.users(Model.__name__):
         table = pool.get(name).__table__()
+        value = id_
+        if column.kind == 'reference':
+            value = f'{Model.__name__},{id_}'
         cursor.execute(*table.select(
-                table.id, where=getattr(table, column) == id_, limit=1))
+                table.id, where=getattr(table, column.name) == value,
+                limit=1))
         if cursor.fetchone():
             return True
     return False

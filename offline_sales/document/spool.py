@@ -49,18 +49,24 @@ def append(path, entries):
     data = b''.join(
         json.dumps(entry, ensure_ascii=False, separators=(',', ':')).encode()
         + b'\n' for entry in entries)
-    with filelock.FileLock(f'{path}.lock'):
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
+    # First of all: to lock would make the directory of a disk that is away
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        with filelock.FileLock(f'{path}.lock'):
             size = os.fstat(file).st_size
             # A power cut may have left a part of a line
-            if size and os.pread(file, 1, size - 1) != b'\n':
+            if size and _read_last(file, size) != b'\n':
                 data = b'\n' + data
             while data:
                 data = data[os.write(file, data):]
-        finally:
-            os.close(file)
+    finally:
+        os.close(file)
     durability.force(path)
+
+
+def _read_last(file, size):
+    os.lseek(file, size - 1, os.SEEK_SET)
+    return os.read(file, 1)
 
 
 class Spooled(NamedTuple):
