@@ -66,8 +66,19 @@ class Sale(metaclass=PoolMeta):
 
     @classmethod
     def check_modification(cls, mode, sales, values=None, external=False):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
         super().check_modification(
             mode, sales, values=values, external=external)
+        if external and Configuration.is_branch():
+            # What is confirmed by hand would be checked by nobody
+            for sale in sales:
+                if ((mode == 'create' and sale.state != 'draft')
+                        or (mode == 'write'
+                            and values.get('state', sale.state)
+                            != sale.state)):
+                    raise DocumentError(gettext(
+                            'offline_sales.msg_prefactura_state'))
         if mode == 'delete':
             for sale in sales:
                 if sale.counter_payments:

@@ -12,6 +12,8 @@ from trytond.exceptions import UserError
 from .counter import Counter, balances, contents, documents, send, stock
 from .test_inbox import (
     Inbox, change, post_sessions, sessions, storage, taxes)
+from .test_repair import Desk
+from .usage import Cashier, Fault
 
 
 @pytest.fixture
@@ -374,7 +376,7 @@ def taxed(counter):
     "Return the codes of three products with taxes"
     return [
         code for code, taxes in counter.taxes.items()
-        if "IVA 16 %" in taxes][:3]
+        if taxes == ["IVA 16 %"]][:3]
 
 
 @pytest.fixture
@@ -468,6 +470,103 @@ def test_prefactura_after_a_change_of_tax(shop, three):
     found = documents(shop.central, ('kind', '=', 'prefactura'))
     assert {d['reason'] for d in found} == {'tax_changed'}
     assert all("IVA" in d['text'] for d in found)
+
+
+def test_prefactura_of_a_new_customer(shop, counter):
+    "Which goes first, whatever is waited for"
+    def make():
+        party, = counter.get('party.party').create([{
+                    'name': "Lucía Peña",
+                    'addresses': [('create', [{
+                                    'street_name': "Allende"}])],
+                    }])
+        return party.id
+    counter.invoice([(counter.codes(1)[0], 1)], party=counter.run(make))
+    inbox = Inbox(shop)
+    by_kind = {e['kind']: e for e in inbox.entries()}
+    inbox.receive([by_kind['cash_session'], by_kind['prefactura']])
+    inbox.process()
+    assert [(kind, reason) for kind, _, reason, _ in attend(shop)] == [
+        ('prefactura', 'waiting')]
+    send(shop)
+    assert attend(shop) == []
+    assert {
+        (s['party'], s['address']) for s in read(
+            shop.central, ('number', 'like', 'ESP-P-%')).values()} == {
+        (s['party'], s['address']) for s in read(shop.branch).values()}
+
+
+def test_prefactura_is_confirmed_by_its_button_only(shop, counter):
+    cashier = Cashier(shop.web.url, shop.branch.name).login()
+    sale = counter.quote([(counter.codes(1)[0], 1)])
+    context = {
+        name: counter.context[name] for name in ['company', 'companies']}
+    for procedure, *arguments in [
+            ('write', [sale], {'state': 'confirmed'}),
+            ('create', [{
+                        'state': 'confirmed', 'company': counter.company,
+                        'party': counter.parties(1)[0]}])]:
+        with pytest.raises(Fault):
+            cashier.call(
+                f'model.sale.sale.{procedure}', *arguments, context=context)
+    payment, = cashier.call('model.offline_sales.prefactura.payment.create', [{
+                'sale': sale, 'point': counter.point,
+                'method': counter.methods['cash'],
+                'amount': total(shop.branch, sale)}], context=context)
+    assert payment
+    cashier.call('model.sale.sale.confirm', [sale], context=context)
+    assert read(shop.branch).popitem()[1]['state'] == 'confirmed'
+
+
+def test_prefactura_is_repaired(shop, three):
+    "A tax in place of one that is not there, and the day of a closed period"
+    desk = Desk(shop)
+    names = shop.central.run(lambda: {
+            t.name: t.id
+            for t in shop.central.get('account.tax').search([])})
+    session, first, second, third = three.entries()
+
+    def lose(values):
+        line, = values['record']['children']['lines']
+        line['values']['taxes'] = [9999]
+    three.receive([session, change(first, lose), change(second, close_period)])
+    three.process()
+    lost, closed = documents(shop.central, ('kind', '=', 'prefactura'))
+    assert (lost['reason'], closed['reason']) == (
+        'missing_record', 'closed_period')
+    rows = desk.rows(lost)
+    missing, = [v for _, _, v in rows if '9999' in str(v)]
+    desk.press('repair', lost, {missing: f"account.tax,{names['IVA 16 %']}"})
+    desk.press('repair', closed, date=dt.date.today())
+    assert attend(shop) == []
+    number = contents(first)['header']['number']
+    line, = read(shop.central, ('number', '=', number))[number]['lines']
+    assert line[-1] == ["IVA 16 %"]
+    redated = made(shop.central, contents(second)['header']['number'])
+    assert redated['shipments'] == [('done', dt.date.today())]
+
+
+def test_difference_of_a_prefactura_is_accepted(shop, three):
+    "It is invoiced with the taxes of now, and what was paid is an advance"
+    desk = Desk(shop)
+    session, first, *_ = three.entries()
+
+    def alter():
+        Tax = shop.central.get('account.tax')
+        for tax in Tax.search([('rate', '>', 0)]):
+            tax.rate += Decimal('.01')
+            tax.save()
+    shop.central.run(alter)
+    three.receive([session, first])
+    three.process()
+    document, = documents(shop.central, ('kind', '=', 'prefactura'))
+    assert document['reason'] == 'tax_changed'
+    desk.press('repair', document, accept=True)
+    assert attend(shop) == []
+    done = made(shop.central, document['number'])
+    (_, invoiced), = done['invoices']
+    assert invoiced > document['total']
+    assert done['receivable'] == [(True, -document['total'])]
 
 
 def test_prefactura_of_who_is_no_employee(shop, counter):

@@ -77,13 +77,21 @@ class _Description:
             column.name: (target, key)
             for _, column, target, key in self.schema.get_references([tree])
             } if known else {}
+        related = {
+            column.name: (column.target, keys)
+            for _, column, keys in self.schema.get_related([tree])
+            } if known else {}
         for name, value in sorted(tree['values'].items()):
-            if (value in (None, False, '')
+            if (value in (None, False, '', [])
                     or name in self.adapter.owned.get(model, set())):
                 continue
             label = self._field(model, name)
             if name in references:
                 yield self._row(title, label, None, *references[name])
+            elif name in related:
+                target, keys = related[name]
+                for key in keys:
+                    yield self._row(title, label, key, target)
             else:
                 yield Row(title, label, self._show_field(model, name, value))
         for name, children in sorted(tree['children'].items()):
@@ -213,6 +221,9 @@ class _Description:
         known = [n for n in nodes if self.schema.get_model(n['model'])]
         for _, _, model, key in self.schema.get_references(known):
             yield model, key
+        for _, column, keys in self.schema.get_related(known):
+            for key in keys:
+                yield column.target, key
         for name, model in self.adapter.header_references.items():
             yield model, header.get(name)
         for name, references in self.adapter.totals_references.items():

@@ -38,6 +38,12 @@ class PrefacturaAdapter(SaleAdapter):
         }
     posted = True
     final_state = 'confirmed'
+    dates = {
+        'sale.sale': {'sale_date', 'quotation_date', 'shipping_date'},
+        'offline_sales.prefactura.payment': {'date'},
+        }
+    # The invoice is then of the taxes of now, the advance of what was paid
+    acceptable = frozenset({'untaxed', 'taxes', 'total', 'tax'})
     totals_references = {
         'payments': {'method': 'sale.point.payment.method'},
         'taxes': {'tax': 'account.tax'},
@@ -71,6 +77,9 @@ class PrefacturaAdapter(SaleAdapter):
             'untaxed': sale.untaxed_amount if sold else Decimal(0),
             'lines': len(sale.lines),
             'quantity': self.sum_quantities(sale.lines),
+            'cash': sum(
+                (p.amount for p in sale.counter_payments if p.method.cash),
+                Decimal(0)),
             'payments': self.sum_payments(sale.counter_payments),
             'taxes': self.get_taxes(sale) if sold else [],
             'total': sale.total_amount if sold else Decimal(0),
@@ -169,21 +178,23 @@ class PrefacturaAdapter(SaleAdapter):
         sales = Sale.browse(sales)
         Sale.process([s for s in sales if self.is_sold(s)])
         sales = Sale.browse(sales)
-        for entry, sale in zip(entries, sales, strict=True):
-            with about(entry.document):
-                self.verify_invoices(sale)
         if delivered := [
                 sale for entry, sale in zip(entries, sales, strict=True)
                 if entry.payload['delivered'] and self.is_sold(sale)]:
             self.ship(delivered)
             Sale.process(Sale.browse(delivered))
+        for entry, sale in zip(entries, Sale.browse(sales), strict=True):
+            if not entry.document.is_accepted():
+                with about(entry.document):
+                    self.verify_invoices(sale, entry.payload['delivered'])
         Payment.prepare_posting(
             [p for sale in sales for p in sale.counter_payments])
 
-    def verify_invoices(self, sale):
+    def verify_invoices(self, sale, delivered):
         "Raise Rejection if the invoice is of another total than the sale"
         invoices = sale.invoices
-        if not invoices:
+        if not invoices or not (
+                delivered or sale.invoice_method == 'order'):
             return
         found = sum(i.total_amount for i in invoices)
         if found != sale.total_amount:
@@ -207,6 +218,13 @@ class PrefacturaAdapter(SaleAdapter):
                 shipments.extend(own)
             for step in steps:
                 getattr(Shipment, step)(Shipment.browse(shipments))
+
+    def get_stock_moves(self, sales):
+        pool = Pool()
+        Sale = pool.get('sale.sale')
+        return [
+            move for sale in Sale.browse(sales) for move in sale.moves
+            if move.state == 'done']
 
     def post(self, documents):
         pool = Pool()

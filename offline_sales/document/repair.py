@@ -44,6 +44,9 @@ def replace(contents, adapter, references):
     for node, column, model, key in list(schema.get_references(known)):
         if (model, key) in references:
             put(node, column, model, references[model, key])
+    for node, column, keys in list(schema.get_related(known)):
+        node['values'][column.name] = [
+            references.get((column.target, key), key) for key in keys]
     header, totals = contents['header'], contents['totals']
     for name, model in adapter.header_references.items():
         header[name] = references.get(
