@@ -9,7 +9,7 @@ from trytond.i18n import gettext
 from trytond.pool import Pool
 
 from .payload import is_key, walk
-from .tree import Schema, find
+from .tree import find
 
 
 class Row(NamedTuple):
@@ -49,7 +49,7 @@ class _Description:
         Lang = pool.get('ir.lang')
         self.contents = contents
         self.adapter = adapter
-        self.schema = Schema()
+        self.schema = adapter.get_schema()
         self.lang = Lang.get()
         self.names = self._get_names()
 
@@ -62,6 +62,10 @@ class _Description:
                 yield self._row(
                     title, self._field('offline_sales.document', name),
                     header[name], self.adapter.header_references.get(name))
+        for name in self.contents.get('left_out', []):
+            yield Row(
+                title, gettext('offline_sales.msg_describe_left_out'),
+                str(name))
         yield from self._get_record_rows(self.contents['record'])
         yield from self._get_total_rows()
 
@@ -78,18 +82,27 @@ class _Description:
             for _, column, target, key in self.schema.get_references([tree])
             } if known else {}
         for name, value in sorted(tree['values'].items()):
-            if (value in (None, False, '')
+            if (value in (None, False, '', [])
                     or name in self.adapter.owned.get(model, set())):
                 continue
             label = self._field(model, name)
             if name in references:
                 yield self._row(title, label, None, *references[name])
+            elif target := self._get_target(model, name, value):
+                for key in value:
+                    yield self._row(title, label, key, target)
             else:
                 yield Row(title, label, self._show_field(model, name, value))
         for name, children in sorted(tree['children'].items()):
             label = self._field(model, name)
             for number, child in enumerate(children, 1):
                 yield from self._get_record_rows(child, f"{label} {number}")
+
+    def _get_target(self, model, name, value):
+        "Return the model of the records that the value lists, else None"
+        if self.schema.get_model(model) and isinstance(value, list):
+            column = self.schema.get_columns(model).get(name)
+            return column.target if column else None
 
     def _show_field(self, model, name, value):
         Model = self.schema.get_model(model)
@@ -213,6 +226,11 @@ class _Description:
         known = [n for n in nodes if self.schema.get_model(n['model'])]
         for _, _, model, key in self.schema.get_references(known):
             yield model, key
+        for node in known:
+            for name, value in node['values'].items():
+                if target := self._get_target(node['model'], name, value):
+                    for key in value:
+                        yield target, key
         for name, model in self.adapter.header_references.items():
             yield model, header.get(name)
         for name, references in self.adapter.totals_references.items():

@@ -38,6 +38,10 @@ class PrefacturaAdapter(SaleAdapter):
         }
     posted = True
     final_state = 'confirmed'
+    dates = {
+        'sale.sale': {'quotation_date', 'sale_date'},
+        'offline_sales.prefactura.payment': {'date'},
+        }
     totals_references = {
         'payments': {'method': 'sale.point.payment.method'},
         'taxes': {'tax': 'account.tax'},
@@ -75,6 +79,9 @@ class PrefacturaAdapter(SaleAdapter):
             'taxes': self.get_taxes(sale) if sold else [],
             'total': sale.total_amount if sold else Decimal(0),
             'tax': sale.tax_amount if sold else Decimal(0),
+            'cash': sum(
+                (p.amount or 0 for p in sale.counter_payments
+                    if p.method.cash), Decimal(0)),
             }
 
     # At the central
@@ -204,6 +211,11 @@ class PrefacturaAdapter(SaleAdapter):
                 shipments.extend(own)
             for step in steps:
                 getattr(Shipment, step)(Shipment.browse(shipments))
+
+    def get_stock_moves(self, sales):
+        return [
+            m for sale in sales for l in sale.lines for m in l.moves
+            if m.state == 'done']
 
     def post(self, documents):
         pool = Pool()
