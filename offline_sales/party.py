@@ -6,7 +6,7 @@ Mixed into every stored model, as what a customer is made of follows from the
 definitions of the fields.
 """
 from trytond.i18n import gettext
-from trytond.model import ValueMixin
+from trytond.model import ValueMixin, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -95,8 +95,12 @@ def _check_fields(Model, mode, records, values):
     permitted = _get_permitted(Model)
     # Those that are being saved show what is not stored yet
     records = Model.browse(records)
-    for column in definition.stored_columns(Model):
-        name = column.name
+    names = [c.name for c in definition.stored_columns(Model)]
+    # They are stored without access checks
+    names.extend(
+        name for name, field in Model._fields.items()
+        if isinstance(field, fields.MultiValue))
+    for name in names:
         if name in permitted or (values is not None and name not in values):
             continue
         for record in records:

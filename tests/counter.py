@@ -59,9 +59,6 @@ class Counter:
                 if p.gross_price_used is not None]
             self.products = {p.code: p.id for p in products}
             self.digits = {p.code: p.sale_uom.digits for p in products}
-            self.taxes = {
-                p.code: sorted(t.name for t in p.customer_taxes_used)
-                for p in products}
 
     def run(self, function, *args, **kwargs):
         return self.database.run(
@@ -69,6 +66,16 @@ class Counter:
 
     def get(self, name):
         return self.database.get(name)
+
+    @property
+    def taxes(self):
+        "The names of the taxes of the products, by code"
+        def read():
+            Product = self.get('product.product')
+            return {
+                p.code: sorted(t.name for t in p.customer_taxes_used)
+                for p in Product.browse(list(self.products.values()))}
+        return self.run(read)
 
     def codes(self, count, start=0, decimals=None):
         """Return the codes of some products

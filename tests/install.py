@@ -229,7 +229,8 @@ def installed(office, tmp_path_factory):
     with Line(office).open() as line:
         technician.url = line.url
         # While the module itself is being activated
-        technician.init_until(line.url, code, "Activate")
+        technician.init_until(
+            line.url, code, "Activate", '--spool', technician.home / 'spool')
         assert not select(file, (
                 "SELECT 1 FROM ir_module WHERE name = 'offline_sales' "
                 "AND state = 'activated'"))

@@ -15,7 +15,7 @@ from trytond.modules.offline_sales.offline_sales import (  # isort: skip
 from trytond.modules.offline_sales.offline_sales.catalog.spec import (  # isort: skip
     TRANSLATION)
 
-__all__ = ['faults', 'here']
+__all__ = ['faults', 'here', 'moved']
 
 
 def here(model, central):
@@ -24,6 +24,15 @@ def here(model, central):
     Link = pool.get('offline_sales.link')
     local = Link.from_wire(model, [central]).get(central)
     return pool.get(model)(local) if local else None
+
+
+def moved(database):
+    """Return how many rows came and went with the last refresh, and the names
+    of the models of those that came"""
+    update = database.get('offline_sales.update').last_success()
+    return update.rows + update.deleted, [
+        line.partition(':')[0]
+        for line in (update.models or '').splitlines()]
 
 
 def faults(changed=None):

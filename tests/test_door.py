@@ -19,7 +19,7 @@ from .usage import Cashier
 PROCEDURES = [
     'digest', 'documents', 'heartbeat', 'hello', 'rows', 'status', 'stock',
     'updates']
-ALL = [*PROCEDURES, 'pair']
+ALL = [*PROCEDURES, 'invitation', 'pair']
 
 
 @pytest.fixture

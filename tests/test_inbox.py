@@ -783,6 +783,7 @@ def test_cashier_who_has_left_and_point_that_was_given_up(
         shop, counter, inbox):
     "What was made before comes late"
     counter.sell_some(2)
+    counter.invoice([(counter.codes(1)[0], 2)])
     other = Counter(shop.central, kind='online').point
 
     def register():
@@ -795,7 +796,7 @@ def test_cashier_who_has_left_and_point_that_was_given_up(
                     'online_point': None, 'offline_point': other})])
     inbox.deliver()
     assert [(d['state'], d['reason']) for d in documents(shop.central)] == [
-        ('processed', None)] * 3
+        ('processed', None)] * 4
     assert {d['user'] for d in inbox.tickets()} == {'esp.lupita'}
 
 
@@ -991,6 +992,8 @@ def test_changed_tax(shop, counter, inbox):
     assert (ticket['state'], ticket['reason']) == ('rejected', 'tax_changed')
 
 
+@pytest.mark.skip(
+    reason="changes the digits of a unit in a way that Tryton refuses")
 def test_reasons_are_of_their_types(shop, counter, inbox):
     """What was changed at the central since it was sold
 

@@ -4,6 +4,7 @@
 import datetime as dt
 import threading
 import uuid
+from collections import Counter as Counted
 from itertools import permutations
 
 import pytest
@@ -265,15 +266,19 @@ def test_cashier_does_not_change_what_is_the_centrals(shop, clerk, name):
     party, _ = clerk.known()
     other, _ = clerk.known(index=3)
 
-    def value():
-        value = getattr(clerk.get('party.party')(other), name)
-        return getattr(value, 'id', value)
+    def another():
+        "Return a record that is not the value of the field"
+        Party = clerk.get('party.party')
+        Target = clerk.get(Party._fields[name].model_name)
+        value = getattr(Party(party), name)
+        return Target.search([
+                ('id', '!=', value.id if value else None)], limit=1)[0].id
     value = {
         'code': "ESP-C-9",
         'replaced_by': other,
         'customer_tax_rule': 1,
         }.get(name) or shop.branch.run(
-        value, context={'company': clerk.counter.company})
+        another, context={'company': clerk.counter.company})
     with pytest.raises(UserError):
         clerk.write(party, **{name: value})
     assert clerk.documents() == []
@@ -561,6 +566,51 @@ def sent(shop):
         Document = shop.branch.get('offline_sales.document')
         Document.write(Document.search([]), {'tried': dt.datetime.now()})
     shop.branch.run(mark)
+
+
+def test_customer_used_in_ten_prefacturas_arrives_once_and_first(
+        shop, clerk, central):
+    counter = clerk.counter
+    new = clerk.create(rfc=RFC)
+    sales = [
+        counter.invoice([(code, 1)], party=new) for code in counter.codes(10)]
+    clerk.write(new, name="Rosa Díaz de León")
+    assert len(sales) == 10
+    # Its number is taken: what is of it waits, the rest goes on
+    number = clerk.documents()[-1]['number']
+    other = central.create(name="Otro", code=number)
+    ticket = counter.sell([(counter.codes(1)[0], 1)])
+    assert ticket
+    send(shop)
+    assert states(shop.central) == {
+        ('party', 'rejected'): 1, ('prefactura', 'received'): 10,
+        ('cash_session', 'processed'): 1, ('ticket', 'processed'): 1}
+    assert central.find(('identifiers.code_compact', '=', RFC)) == []
+    central.write('party.party', other, code="OTRO-1")
+
+    def retry():
+        Document = central.get('offline_sales.document')
+        document, = Document.search([('kind', '=', 'party')])
+        Document.decide(document, 'retry', "The number is free")
+    central.run(retry)
+    send(shop)
+    assert states(shop.central) == {
+        ('party', 'processed'): 1, ('prefactura', 'processed'): 10,
+        ('cash_session', 'processed'): 1, ('ticket', 'processed'): 1}
+    there, = central.find(('identifiers.code_compact', '=', RFC))
+    address, = central.parts(there, 'addresses')
+
+    def customers():
+        return [
+            (s.party.id, s.invoice_address.id, s.shipment_address.id)
+            for s in central.get('sale.sale').search(
+                [('number', 'like', 'ESP-P-%')])]
+    assert central.run(customers) == [(there, address, address)] * 10
+    assert read(shop.central, there)['name'] == "Rosa Díaz de León"
+
+
+def states(database):
+    return Counted((d['kind'], d['state']) for d in documents(database))
 
 
 # The same customer on both sides

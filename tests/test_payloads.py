@@ -13,6 +13,7 @@ refer to by id, and what they left there.
 import datetime as dt
 import json
 import os
+from collections import Counter as Counter_
 from pathlib import Path
 
 import pytest
@@ -26,51 +27,102 @@ from .counter import Counter, balances, documents
 from .test_inbox import Inbox
 
 PAYLOADS = Path(__file__).parent / 'payloads'
+EVERYTHING = {'active_test': False}
 FREEZE = os.environ.get('OFFLINE_SALES_FREEZE')
 
-# What the columns refer to, and by what their records are found again
+# What the names of headers and totals refer to; columns say it themselves
 REFERENCES = {
-    'company': ('company.company', 'rec_name'),
-    'employee': ('company.employee', 'rec_name'),
-    'from_location': ('stock.location', 'rec_name'),
-    'method': ('sale.point.payment.method', 'name'),
-    'party': ('party.party', 'rec_name'),
-    'point': ('sale.point', 'name'),
-    'product': ('product.product', 'code'),
-    'tax': ('account.tax', 'name'),
-    'to_location': ('stock.location', 'rec_name'),
-    'type': ('sale.point.cash.transfer.type', 'name'),
-    'unit': ('product.uom', 'name'),
-    'user': ('res.user', 'login'),
+    'from_location': 'stock.location',
+    'method': 'sale.point.payment.method',
+    'party': 'party.party',
+    'point': 'sale.point',
+    'product': 'product.product',
+    'tax': 'account.tax',
+    'to_location': 'stock.location',
+    'unit': 'product.uom',
+    'user': 'res.user',
     }
 
 
-def walk(values, change):
-    "Return the values where change has been applied to (name, value)"
-    if isinstance(values, dict):
+class References:
+    "Applies a function of (model, id) to what payloads refer to by id"
+
+    def __init__(self, pool, change, days=0):
+        self.pool = pool
+        self.change = change
+        self.days = dt.timedelta(days=days)
+
+    def payload(self, values):
         return {
-            name: walk(change(name, value), change)
+            name: self.tree(value) if name == 'record' else self.plain(value)
             for name, value in values.items()}
-    if isinstance(values, list):
-        return [walk(change(None, value), change) for value in values]
-    return values
+
+    def plain(self, values, name=None):
+        "header, totals and whatever else is no tree"
+        if isinstance(values, dict):
+            return {
+                name: self.plain(value, name)
+                for name, value in values.items()}
+        if isinstance(values, list):
+            return [self.plain(value, name) for value in values]
+        if name in REFERENCES:
+            return self.key(REFERENCES[name], values)
+        return self.day(values)
+
+    def key(self, model, key):
+        return self.change(model, key) if type(key) is int else key
+
+    def day(self, value):
+        return value + self.days if isinstance(value, dt.date) else value
+
+    def tree(self, tree):
+        Model = self.pool.get(tree['model'])
+        result = {
+            **self.plain({
+                    name: value for name, value in tree.items()
+                    if name not in {'key', 'values', 'children'}}),
+            'key': self.key(tree['model'], tree['key']),
+            'values': {
+                name: self.column(Model._fields[name], value)
+                for name, value in tree['values'].items()},
+            }
+        result['children'] = {
+            name: [self.tree(child) for child in children]
+            for name, children in tree['children'].items()}
+        return result
+
+    def column(self, field, value):
+        if field._type == 'many2one':
+            return self.key(field.model_name, value)
+        if field._type == 'reference' and isinstance(value, str):
+            model, _, key = value.partition(',')
+            if key.isdecimal():
+                return f'{model},{self.key(model, int(key))}'
+        elif field._type in {'many2many', 'one2many'} and value:
+            target = field.get_target().__name__
+            return [self.key(target, key) for key in value]
+        return self.day(value)
 
 
-def read_names(database):
-    "Return the names of the records that may be referred to, by model and id"
-    def read():
-        return {
-            model: {
-                str(record.id): getattr(record, name)
-                for record in database.get(model).search([])}
-            for model, name in REFERENCES.values()}
-    return database.run(read, context={'active_test': False})
+def list_names(pool, model):
+    """Return the records by (name, how many of that name have come before)
+    and the same by id"""
+    Model = pool.get(model)
+    seen = Counter_()
+    ids, names = {}, {}
+    for record in Model.search([], order=[('id', 'ASC')]):
+        name = record.rec_name
+        names[record.id] = [name, seen[name]]
+        ids[name, seen[name]] = record.id
+        seen[name] += 1
+    return ids, names
 
 
 def outcome(inbox, company):
     "Return what the documents left at the central, as JSON can keep it"
     return {
-        'numbers': sorted(d['number'] for d in inbox.tickets()),
+        'documents': sorted(
+            [d['kind'], d['number'] or ''] for d in documents(inbox.database)),
         'states': sorted(set(inbox.states())),
         'balances': {
             account: str(amount) for account, amount in sorted(
@@ -78,68 +130,86 @@ def outcome(inbox, company):
         }
 
 
-def freeze(shop, file):
-    counter = Counter(shop.branch)
-    counter.sell_some(8)
+def sell_all(counter):
+    "Sell, count and invoice, to a customer that is new"
+    def create():
+        Party = counter.get('party.party')
+        party, = Party.create([{
+                    'name': "Rosa Díaz",
+                    'addresses': [('create', [{
+                                    'street_name': "Allende",
+                                    'city': "Ensenada",
+                                    }])],
+                    'contact_mechanisms': [('create', [{
+                                    'type': 'email',
+                                    'value': 'rosa@example.com',
+                                    }])],
+                    }])
+        return party.id
+    party = counter.run(create)
+    counter.sell_some(4)
+    code, = counter.codes(1)
+    counter.invoice([(code, 2)])
+    counter.invoice([(code, 1)], party=party)
     counter.transfer("Fondo de caja", 100)
     counter.cut()
+
+
+def freeze(shop, file):
+    counter = Counter(shop.branch)
+    sell_all(counter)
     inbox = Inbox(shop)
     entries = inbox.entries()
-    names = read_names(shop.central)
-    used = {(model, str(id_)) for model, id_ in referred(entries)}
     inbox.receive(entries)
     inbox.process()
     file.write_text(json.dumps({
                 'date': counter.run(
                     shop.branch.get('offline_sales.branch').today
                     ).isoformat(),
-                'names': {
-                    model: {
-                        id_: name for id_, name in found.items()
-                        if (model, id_) in used}
-                    for model, found in names.items()},
+                'names': inbox.database.run(
+                    lambda: name_all(inbox.database.pool, entries),
+                    context=EVERYTHING),
                 'payloads': [e['payload'] for e in entries],
                 'outcome': outcome(inbox, counter.company),
                 }, indent=1, ensure_ascii=False, sort_keys=True) + '\n',
         encoding='utf-8')
 
 
-def referred(entries):
-    "Return (model, id) of the records that the entries refer to"
-    found = set()
+def name_all(pool, entries):
+    "Return the names of what the entries refer to, by model and id"
+    used = set()
 
-    def note(name, value):
-        if name in REFERENCES and type(value) is int:
-            found.add((REFERENCES[name][0], value))
-        return value
+    def note(model, id_):
+        used.add((model, id_))
+        return id_
+    references = References(pool, note)
     for entry in entries:
-        walk(wire.loads(entry['payload'].encode()), note)
-    return found
+        references.payload(wire.loads(entry['payload'].encode()))
+    names = {}
+    for model in sorted({model for model, _ in used}):
+        _, found = list_names(pool, model)
+        names[model] = {
+            str(id_): found[id_] for m, id_ in sorted(used) if m == model}
+    return names
 
 
-def thaw(frozen, database, today):
+def thaw(pool, frozen, days):
     "Return the entries with the ids and the day of this central"
-    now = {
-        model: {name: int(id_) for id_, name in found.items()}
-        for model, found in read_names(database).items()}
-    days = today - dt.date.fromisoformat(frozen['date'])
-
-    def change(name, value):
-        if isinstance(value, dt.date):
-            return value + days
-        if name in REFERENCES and type(value) is int:
-            model, _ = REFERENCES[name]
-            return now[model][frozen['names'][model][str(value)]]
-        return value
+    ids = {model: list_names(pool, model)[0] for model in frozen['names']}
+    references = References(
+        pool, lambda model, id_: ids[model][
+            tuple(frozen['names'][model][str(id_)])], days)
+    entries = []
     for text in frozen['payloads']:
-        values = walk(wire.loads(text.encode()), change)
+        values = references.payload(wire.loads(text.encode()))
         text = payload.dump(values)
-        yield {
-            'uuid': values['uuid'],
-            'kind': values['kind'],
-            'payload': text,
-            'sha256': payload.digest(text),
-            }
+        entries.append({
+                'uuid': values['uuid'],
+                'kind': values['kind'],
+                'payload': text,
+                'sha256': payload.digest(text),
+                })
+    return entries
 
 
 @pytest.mark.skipif(not FREEZE, reason="only at a release")
@@ -155,8 +225,11 @@ def test_replay(shop, file):
     frozen = json.loads(file.read_text(encoding='utf-8'))
     counter = Counter(shop.branch)
     today = counter.run(shop.branch.get('offline_sales.branch').today)
+    days = (today - dt.date.fromisoformat(frozen['date'])).days
     inbox = Inbox(shop)
-    inbox.receive(list(thaw(frozen, shop.central, today)))
+    inbox.receive(inbox.database.run(
+            lambda: thaw(inbox.database.pool, frozen, days),
+            context=EVERYTHING))
     inbox.process()
     assert [
         d['text'] for d in documents(shop.central) if d['text']] == []

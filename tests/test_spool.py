@@ -7,6 +7,7 @@ import stat
 import offline_sales_cli as cli
 import pytest
 from offline_sales_cli.database import Database
+from offline_sales_cli.place import Place
 
 from trytond import config
 
@@ -47,8 +48,7 @@ def restore(shop, capsys, *arguments):
     "As from a terminal"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, 'update_etc', lambda files: None)
-        patch.setattr(
-            cli.spool.Place, 'of', classmethod(lambda cls, _: Here(shop)))
+        patch.setattr(Place, 'of', classmethod(lambda cls, _: Here(shop)))
         with pytest.raises(SystemExit):
             cli.main(['branch', 'spool', 'restore', *arguments])
     said = capsys.readouterr()

@@ -3,7 +3,7 @@
 "The catalogs as the central serves them"
 import json
 
-from sql import Cast, Literal
+from sql import Cast, Literal, Null
 from sql.aggregate import Count, Max, Min
 from sql.conditionals import Case, Coalesce
 from sql.functions import Function, Position, Substring, ToChar
@@ -157,7 +157,8 @@ class Source:
         link = made.select(
             made.local.as_('local'), Max(made.uuid).as_('uuid'),
             where=(made.model == model)
-            & (made.branch == self.spec.branch.id),
+            & ((made.branch == self.spec.branch.id)
+                | (made.branch == Null)),
             group_by=[made.local])
         source = table.join(
             data, 'LEFT',

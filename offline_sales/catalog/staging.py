@@ -65,6 +65,14 @@ class Staging:
         os.close(os.open(
                 self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self.connection = sqlite3.connect(self.path)
+        try:
+            self._create_tables()
+        except sqlite3.Error:
+            # The disk may be full already
+            self.close()
+            raise
+
+    def _create_tables(self):
         # A staging that is lost is begun again
         self.connection.execute('PRAGMA journal_mode = OFF')
         self.connection.execute('PRAGMA synchronous = OFF')

@@ -88,6 +88,8 @@ def write(place, state, options, uri=None):
                 'offline_sales', 'fernet_key', fallback=None) or _make_key(),
             },
         }
+    if spool := state.get('spool'):
+        sections['offline_sales']['spool'] = str(Path(spool).absolute())
     if ssl := _get_ssl(place, state, options):
         sections['ssl'] = ssl
     parser = ConfigParser(interpolation=None)

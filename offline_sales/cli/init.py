@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import uuid
+from pathlib import Path
 
 from . import (
     ask, check, client, configuration, errors, setup, upgrade)
@@ -21,7 +22,7 @@ from .text import _
 __all__ = ['add_arguments', 'run']
 
 # What is remembered of the options
-REMEMBERED = ['url', 'central_database', 'allow_http', 'listen']
+REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'spool']
 
 
 def add_arguments(parser):
@@ -54,6 +55,9 @@ def add_arguments(parser):
         help=_("postgresql://user:password@host:port/name; by default a file "
             "of SQLite"))
     parser.add_argument(
+        '--spool', metavar=_("DIRECTORY"),
+        help=_("on another disk, for a second copy of what is sold"))
+    parser.add_argument(
         '--no-profile', action='store_false', dest='profile',
         help=_("do not add the branch to the desktop client of this user"))
     parser.add_argument(
@@ -65,7 +69,9 @@ def run(options):
     problems = list(filter(None, [
                 check.python(), check.disk(place.directory)]))
     if not problems:
-        problems = list(filter(None, [check.writable(place.directory)]))
+        problems = list(filter(None, map(check.writable, [
+                        place.directory,
+                        *([Path(options.spool)] if options.spool else [])])))
     if problems:
         raise errors.Stop("\n".join(problems), errors.COMPUTER)
     options.directory = place.directory

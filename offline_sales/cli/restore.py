@@ -13,7 +13,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from . import backup, errors, pair
+from . import backup, errors, pair, spool
 from .place import Place, add_directory
 from .text import _
 
@@ -45,7 +45,8 @@ def run(options):
         if not options.yes and sys.stdin.isatty():
             print(_(
                     "What was sold after {file} was made and not sent is "
-                    "lost, unless its spool is restored.").format(file=file))
+                    "lost, but for what is in the second copy.").format(
+                    file=file))
             if input(_("Go on? [y/N] ")).strip().lower() not in {
                     'y', 'yes', 's', 'si', 'sí'}:
                 raise errors.Stop(_("Nothing was done."))
@@ -55,6 +56,7 @@ def run(options):
         database.run(lambda: _forget_key(database))
         print(_("The database is that of {file}; the former one is {former}."
                 ).format(file=file, former=former), flush=True)
+        spool.restore(database)
         pair.pair(place, database, options)
 
 

@@ -7,7 +7,7 @@ from . import errors
 from .place import Place, add_directory
 from .text import _
 
-__all__ = ['add_arguments', 'run']
+__all__ = ['add_arguments', 'restore', 'run']
 
 
 def add_arguments(parser):
@@ -22,13 +22,29 @@ def add_arguments(parser):
 
 def run(options):
     database = Place.of(options).open()
-    from trytond.modules.offline_sales.offline_sales.document.spool import (
-        get_path)
-    with database.transaction(readonly=True):
-        file = options.file or get_path()
+    file = options.file or get_file(database)
     if not file or not file.is_file():
         raise errors.Stop(_("There is no second copy {file}.").format(
                 file=file or ''))
+    return restore(database, file)
+
+
+def get_file(database):
+    "Return the second copy that the configuration names, None if it does not"
+    from trytond.modules.offline_sales.offline_sales.document.spool import (
+        get_path)
+    with database.transaction(readonly=True):
+        return get_path()
+
+
+def restore(database, file=None):
+    """Put what the outbox lacks into it, say so, and return the exit code
+
+    file: by default that of the configuration, if there is one.
+    """
+    file = file or get_file(database)
+    if not file or not file.is_file():
+        return None
     Document = database.get('offline_sales.document')
     restored = database.run(lambda: Document.restore(file))
     print(_("{count} documents were restored, {known} were there.").format(

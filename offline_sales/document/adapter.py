@@ -185,6 +185,11 @@ class Adapter:
 
     # At the central
 
+    def get_points(self, contents):
+        "Return the points of sale of which the document says that it is"
+        point = contents['header'].get('point')
+        return [point] if point or self.of_point else []
+
     def check_contents(self, contents):
         "Raise Unreadable if the payload is not one of the kind"
         self.check_totals(contents['totals'])

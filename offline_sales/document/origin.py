@@ -23,19 +23,16 @@ class Origins:
     def __init__(self):
         self._found = {}
 
-    def check(self, branch, header, of_point=True):
-        """Raise Rejection if the header names what is not the branch's
-
-        of_point: whether it must name a point.
-        """
+    def check(self, branch, contents, adapter):
+        "Raise Rejection if the contents name what is not the branch's"
         if branch.id not in self._found:
             self._found[branch.id] = (
                 self._get_points(branch), self._get_users(branch))
         points, users = self._found[branch.id]
-        point = header.get('point')
-        if point not in points and (of_point or point):
-            raise Rejection('foreign_point')
-        if header.get('user') not in users | {None}:
+        for point in adapter.get_points(contents):
+            if type(point) is not int or point not in points:
+                raise Rejection('foreign_point')
+        if contents['header'].get('user') not in users | {None}:
             raise Rejection('foreign_user')
 
     def _get_points(self, branch):

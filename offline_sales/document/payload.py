@@ -40,6 +40,7 @@ from trytond.protocols.jsonrpc import JSONEncoder
 from .. import wire
 
 VERSION = 1
+MAX_KEY = 100
 # Gaps between numbers that are told of
 GAPS = 20
 
@@ -121,7 +122,8 @@ def check_tree(tree):
 
 def is_key(value):
     "Return True if the value can name a record"
-    return type(value) in {int, str}
+    return type(value) is int or (
+        type(value) is str and 0 < len(value) <= MAX_KEY)
 
 
 def walk(tree):

@@ -130,14 +130,17 @@ class PrefacturaAdapter(SaleAdapter):
                 raise Rejection('unreadable', what=name)
         if type(entry.payload.get('delivered')) is not bool:
             raise Rejection('unreadable', what='delivered')
-        points = {r.offline_point.id for r in branch.registers}
-        for payment in self.get_payments(entry):
-            if payment['values'].get('point') not in points:
-                raise Rejection('foreign_point')
+
+    def get_points(self, contents):
+        return super().get_points(contents) + [
+            p['values'].get('point') for p in self._get_payments(contents)]
 
     def get_payments(self, entry):
+        return self._get_payments(entry.payload)
+
+    def _get_payments(self, contents):
         return [
-            node for node in walk(entry.payload['record'])
+            node for node in walk(contents['record'])
             if node['model'] == 'offline_sales.prefactura.payment']
 
     def get_dates(self, entry):

@@ -100,16 +100,16 @@ class Document(metaclass=PoolMeta):
                 contents = document.get_repaired()
                 try:
                     origins.check(
-                        document.branch, contents['header'],
-                        cls.get_adapter(document.kind).of_point)
+                        document.branch, contents,
+                        cls.get_adapter(document.kind))
                 except Rejection:
                     continue
                 ids.append(document.id)
         if ids:
-            perform(partial(cls._receive_again, ids))
+            perform(partial(cls._take_up, ids))
 
     @classmethod
-    def _receive_again(cls, ids):
+    def _take_up(cls, ids):
         documents = cls.browse(cls.lock_in(ids, 'rejected'))
         for document in documents:
             document.state = 'received'
@@ -196,8 +196,7 @@ class Document(metaclass=PoolMeta):
         for document in documents:
             try:
                 contents = document.get_repaired()
-                origins.check(
-                    document.branch, contents['header'], adapter.of_point)
+                origins.check(document.branch, contents, adapter)
             except Unreadable as exception:
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
