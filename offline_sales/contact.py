@@ -114,6 +114,11 @@ class Contact(ModelSQL, ModelView):
     pending = fields.Integer(
         "Pending", readonly=True, help="The documents still to be sent.")
     oldest_pending = fields.DateTime("Oldest Pending", readonly=True)
+    oldest_pending_age = fields.Function(fields.TimeDelta(
+            "Pending Since",
+            help="How long the oldest pending document has been waiting, "
+            "whatever the branch's clock shows."),
+        'get_oldest_pending_age')
     rejected = fields.Integer(
         "Rejected", readonly=True,
         help="The documents that need attention.")
@@ -149,6 +154,13 @@ class Contact(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('branch.rec_name', *clause[1:])]
+
+    def get_oldest_pending_age(self, name):
+        if self.oldest_pending:
+            ahead = dt.timedelta(seconds=self.clock_offset or 0)
+            age = wire.utcnow().replace(microsecond=0) - (
+                self.oldest_pending - ahead)
+            return max(age, dt.timedelta())
 
     @classmethod
     def of(cls, branch):

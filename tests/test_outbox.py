@@ -328,7 +328,8 @@ def test_branch_is_told_of_at_the_central(shop, counter, monkeypatch):
         record, = Contact.search([('branch.code', '=', shop.code)])
         return {
             name: getattr(record, name) for name in [
-                'pending', 'oldest_pending', 'rejected', 'version',
+                'pending', 'oldest_pending', 'oldest_pending_age',
+                'rejected', 'version',
                 'clock_offset', 'last_refresh', 'last_contact']}
 
     def wrong(self, procedure, params=None, **kwargs):
@@ -350,10 +351,13 @@ def test_branch_is_told_of_at_the_central(shop, counter, monkeypatch):
     assert (told['pending'], told['oldest_pending'], told['rejected']) == (
         3, oldest, 0)
     assert 3500 < told['clock_offset'] < 3700
+    # By the clock of the central: the branch's is an hour ahead
+    assert told['oldest_pending_age'] > dt.timedelta(seconds=3500)
     assert told['version'] and told['last_refresh'] and told['last_contact']
     send(shop)
     told = shop.central.run(contact)
-    assert (told['pending'], told['oldest_pending']) == (0, None)
+    assert (told['pending'], told['oldest_pending'],
+        told['oldest_pending_age']) == (0, None, None)
     # Both times of each document are kept
     for row in journal(shop.central):
         assert 3500 < row['clock_offset'] < 3700

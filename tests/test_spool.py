@@ -160,18 +160,29 @@ def test_outbox_is_restored_without_doubles(
 def test_restored_outbox_is_sent(shop, counter, directory, tmp_path, capsys):
     "To a central that has a part of it"
     empty = shop.branch.save(tmp_path / 'empty.sqlite')
-    counter.sell_some(4)
+    counter.sell_some(3)
+
+    def create():
+        party, = counter.get('party.party').create([{'name': "Rosa Díaz"}])
+        return party.id
+    counter.sell([(counter.codes(1)[0], 1)], party=counter.run(create))
     counter.cut()
     send(shop)
     counter.sell_some(2, start=4)
     shop.branch.restore(empty)
-    assert "9 documents were restored, 0 were there" in restore(shop, capsys)
+    assert "10 documents were restored, 0 were there" in restore(shop, capsys)
     pair(shop.central, shop.branch, shop.web.url, shop.code)
     before = balances(shop.central, counter.company)
     assert "Ticket: 6" in send(shop)
     assert {d['state'] for d in documents(shop.branch)} == {'accepted'}
     states = [d['state'] for d in documents(shop.central)]
-    assert states == ['processed'] * 9
+    assert states == ['processed'] * 10
+
+    def names():
+        return [p.name for p in shop.branch.get('party.party').search([
+                    ('name', '=', "Rosa Díaz")])]
+    shop.obtain()
+    assert shop.branch.run(names) == ["Rosa Díaz"]
     assert balances(shop.central, counter.company) != before
 
 

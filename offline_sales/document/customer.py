@@ -131,7 +131,9 @@ def find_local(documents):
     Link = pool.get('offline_sales.link')
     found, keys = defaultdict(set), defaultdict(set)
     for document in documents:
-        found[CUSTOMER].add(document.record.id)
+        # One that came back from a second copy may be of nobody here
+        if document.record:
+            found[CUSTOMER].add(document.record.id)
         contents = document.get_contents()
         for tree in filter(None, [contents['record'], contents['base']]):
             for node in walk(tree):

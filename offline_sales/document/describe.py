@@ -9,7 +9,7 @@ from trytond.i18n import gettext
 from trytond.pool import Pool
 
 from .payload import is_key, walk
-from .tree import Schema, find
+from .tree import find
 
 
 class Row(NamedTuple):
@@ -49,7 +49,7 @@ class _Description:
         Lang = pool.get('ir.lang')
         self.contents = contents
         self.adapter = adapter
-        self.schema = Schema()
+        self.schema = adapter.get_schema()
         self.lang = Lang.get()
         self.names = self._get_names()
 
@@ -62,6 +62,10 @@ class _Description:
                 yield self._row(
                     title, self._field('offline_sales.document', name),
                     header[name], self.adapter.header_references.get(name))
+        for name in self.contents.get('left_out', []):
+            yield Row(
+                title, gettext('offline_sales.msg_describe_left_out'),
+                str(name))
         yield from self._get_record_rows(self.contents['record'])
         yield from self._get_total_rows()
 

@@ -276,7 +276,8 @@ class PartyAdapter(Adapter):
             number = entry.payload['record']['values'].get(NUMBER)
             if (not isinstance(reason, Rejection)
                     and entry.payload.get('base') is None
-                    and number in taken):
+                    and number in taken
+                    and not self.get_linked(entry.document)):
                 reason = Rejection('customer_number_taken', number=number)
             yield entry, reason
 
@@ -322,6 +323,17 @@ class PartyAdapter(Adapter):
                 raise Rejection(
                     'value_changed', entry.document, model=self.model,
                     field=NUMBER, expected=number, found=party.code)
+
+    def get_schema(self):
+        return CustomerSchema()
+
+    def is_linkable(self, contents):
+        return contents.get('base') is None
+
+    def get_linked(self, document):
+        "Return the customer who a person said that it is, else None"
+        if document.repair and document.repair.party:
+            return self.follow(document.repair.party.id)
 
     def find_duplicate(self, tree):
         "Return the customer who has a tax identifier of the tree, else None"
@@ -375,7 +387,9 @@ class _Replay:
             party = self.adapter.follow(
                 self.forest.get(CUSTOMER, self.tree['key']))
             self.merge(party)
-        elif party := self.adapter.find_duplicate(self.tree):
+        elif party := (
+                self.adapter.get_linked(self.document)
+                or self.adapter.find_duplicate(self.tree)):
             self.link(party)
             self.adapter.linked[self.document.id] = party
         else:

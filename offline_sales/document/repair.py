@@ -23,7 +23,7 @@ from . import payload as payload_
 from .describe import describe, write
 from .inbox import Headers
 from .payload import Unreadable, walk
-from .tree import Schema, parse_key, put
+from .tree import parse_key, put
 
 # Seconds that the person waits for the outcome
 BUDGET = 10
@@ -38,15 +38,17 @@ def replace(contents, adapter, references):
     references: the ids of the records to put, by (model, key).
     """
     contents = copy.deepcopy(contents)
-    nodes = list(walk(contents['record']))
-    schema = Schema()
-    known = [n for n in nodes if schema.get_model(n['model'])]
-    for node, column, model, key in list(schema.get_references(known)):
+    schema = adapter.get_schema()
+    nodes = [
+        node for node in walk(contents['record'])
+        if schema.get_model(node['model'])]
+    for node, column, model, key in list(schema.get_references(nodes)):
         if (model, key) in references:
             put(node, column, model, references[model, key])
-    for node, column, keys in list(schema.get_related(known)):
-        node['values'][column.name] = [
-            references.get((column.target, key), key) for key in keys]
+    for node, column, keys in list(schema.get_related(nodes)):
+        node['values'][column.name] = sorted(
+            (references.get((column.target, key), key) for key in keys),
+            key=lambda key: (isinstance(key, str), key))
     header, totals = contents['header'], contents['totals']
     for name, model in adapter.header_references.items():
         header[name] = references.get(
@@ -96,6 +98,12 @@ class Repair(ModelSQL, ModelView):
     accept = fields.Boolean(
         "Difference Accepted", readonly=True,
         help="What was charged is posted, whatever would be computed now.")
+    party = fields.Many2One(
+        'party.party', "Linked Customer", readonly=True,
+        states={
+            'invisible': ~Eval('party'),
+            },
+        help="The customer that the branch's is.")
     payload = fields.Text(
         "Contents", readonly=True, strip=False,
         help="What is done instead of what the branch sent.")
@@ -249,7 +257,7 @@ class Document(metaclass=PoolMeta):
             document.state = 'voided'
             document.set_reason(Rejection('voided', **repair.get_params()))
         else:
-            document._receive_again()
+            document._take_up_again()
         document.save()
         durability.ensure()
         return document
@@ -262,7 +270,7 @@ class Document(metaclass=PoolMeta):
             return False
         return True
 
-    def _receive_again(self):
+    def _take_up_again(self):
         "Look at the document as if it came now, but as it was repaired"
         pool = Pool()
         Amount = pool.get('offline_sales.document.amount')
@@ -294,6 +302,13 @@ class RepairStart(ModelView):
     rows = fields.One2Many(
         'offline_sales.document.repair.row', None, "Contents",
         help="Choose what to put in place of what is not right.")
+    linkable = fields.Boolean("Linkable", readonly=True)
+    party = fields.Many2One(
+        'party.party', "Is the Customer",
+        states={
+            'invisible': ~Eval('linkable'),
+            },
+        help="Who is here already, instead of making another.")
     has_date = fields.Boolean("Has a Date", readonly=True)
     date = fields.Date(
         "Post on",
@@ -427,6 +442,7 @@ class RepairDocument(Wizard):
             contents = document.get_repaired()
             defaults.update(
                 rows=self.get_rows(document, contents, adapter),
+                linkable=adapter.is_linkable(contents),
                 has_date=bool(adapter.dates),
                 acceptable=bool(adapter.acceptable),
                 difference=adapter.get_difference(document, contents))
@@ -455,15 +471,19 @@ class RepairDocument(Wizard):
             changes.append(gettext(
                     'offline_sales.msg_repair_date',
                     date=self.start.date.isoformat()))
+        values = {}
+        if self.start.party and adapter.is_linkable(contents):
+            values['party'] = self.get_party()
+            changes.append(self.start.party.rec_name)
         accept = bool(self.start.accept and adapter.acceptable)
         if accept:
             contents = adapter.accept(
                 document, contents, self.start.transfer_type)
-        elif contents == before:
+        elif contents == before and not values:
             raise DocumentError(gettext('offline_sales.msg_repair_nothing'))
         Document.decide(
             document, 'repair', self.start.reason, contents=contents,
-            changes="\n".join(changes), accept=accept)
+            changes="\n".join(changes), accept=accept, **values)
         return self.go_on(document)
 
     def get_references(self, document, contents, adapter):
@@ -481,14 +501,22 @@ class RepairDocument(Wizard):
             row = named.get((model, key))
             if not row or not _is_open(row, own) or record.id == key:
                 continue
-            with check_access():
-                if not record.__class__.search([('id', '=', record.id)]):
-                    raise AccessError(
-                        gettext('offline_sales.msg_repair_record'))
+            self.check_record(record)
             references[model, key] = record.id
             changes.append(
                 f"{row.label}: {row.value} → {record.rec_name}")
         return references, changes
+
+    def get_party(self):
+        "Return the id of the customer that was chosen"
+        self.check_record(self.start.party)
+        return self.start.party.id
+
+    def check_record(self, record):
+        "Raise AccessError if the user may not see the record"
+        with check_access():
+            if not record.__class__.search([('id', '=', record.id)]):
+                raise AccessError(gettext('offline_sales.msg_repair_record'))
 
     def transition_retry(self):
         pool = Pool()
