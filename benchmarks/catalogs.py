@@ -18,6 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from proteus import Model, Wizard
+from proteus import config as proteus_config
 
 from trytond.modules.offline_sales.demo import day
 from trytond.modules.offline_sales.tests.process import (
@@ -255,6 +256,8 @@ class Seller(threading.Thread):
         self._end = threading.Event()
 
     def run(self):
+        # Printing asks for the configuration of the thread
+        proteus_config._CONFIG.current = self.config
         for ticket in self.tickets:
             if self._end.is_set():
                 break

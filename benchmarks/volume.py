@@ -78,8 +78,7 @@ class Trees:
             name = waiting.pop(0)
             if name not in names:
                 names.append(name)
-                waiting.extend(
-                    Model.__name__ for Model in record.parts(Pool().get(name)))
+                waiting.extend(record.parts(Pool().get(name)))
         for name in names:
             self._copy(Pool().get(name), names)
         self._copy_translations(names)
