@@ -7,6 +7,7 @@ again after whatever has ended it: each step leaves alone what is done. The
 branch is paired in one transaction at each side, and if the answer of the
 central was lost the same code is good for the same database.
 """
+import configparser
 import contextlib
 import os
 import secrets
@@ -24,7 +25,10 @@ __all__ = ['add_arguments', 'run']
 # None of them is mistaken for another when it is read on paper
 LEGIBLE = 'abcdefghijkmnpqrstuvwxyz23456789'
 # What is remembered of the options
-REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'spool']
+REMEMBERED = [
+    'url', 'central_database', 'allow_http', 'listen', 'spool', 'certificate',
+    'private_key']
+FILES = {'spool', 'certificate', 'private_key'}
 
 
 def add_arguments(parser):
@@ -96,30 +100,51 @@ class Init:
 
     def run(self):
         if self.state.get('done'):
+            if self.options.listen not in {None, self.state['listen']}:
+                self.move()
             print(_("The branch is installed in {directory}.").format(
                     directory=self.place.directory))
             self.tell_next()
             return
         self.remember()
         self.check_port()
-        if not self.state.get('paired'):
+        if not self.paired():
             self.ask_central()
             self.announce()
-            configuration.write(
-                self.place, self.state, self.options, self.uri)
+        configuration.write(self.place, self.state, self.uri)
         self.fill()
         self.finish()
+
+    def paired(self):
+        """Whether the database is paired
+
+        It is asked itself: the power may have failed before this was noted,
+        and the code is good no more.
+        """
+        return self.state.get('activated') and (
+            setup.create(self.place).paired())
+
+    def move(self):
+        "Serve at another address what is installed"
+        with self.place.stopped():
+            self.remember()
+            self.check_port()
+            configuration.write(self.place, self.state, self.uri)
+            self.place.write_state(self.state)
+            self.leave_profile()
 
     # What to install
 
     def remember(self):
         for name in REMEMBERED:
             if (value := getattr(self.options, name)) is not None:
+                if name in FILES:
+                    value = str(Path(value).absolute())
                 self.state[name] = value
         self.state.setdefault('uuid', str(uuid.uuid4()))
         self.state.setdefault('listen', '127.0.0.1:8000')
         host, separator, port = self.state['listen'].rpartition(':')
-        if not (separator and port.isdecimal() and int(port) < 2 ** 16):
+        if not (separator and port.isdecimal() and 0 < int(port) < 2 ** 16):
             self.options.parser.error(
                 _("--listen is an address and a port, as 127.0.0.1:8000"))
         for name, question in [
@@ -128,6 +153,7 @@ class Init:
             if not self.state.get(name):
                 self.state[name] = self.prompt(question, f'--{name}')
         configuration.check_uri(self.uri)
+        configuration.get_certificate(self.state)
 
     def prompt(self, question, option):
         if not sys.stdin.isatty():
@@ -211,9 +237,7 @@ class Init:
     def finish(self):
         central = self.state['central']
         self.step(_("Leave a profile for the desktop client"))
-        client.write(
-            self.place, central['name'],
-            merge=self.options.profile and not _is_root())
+        self.leave_profile()
         password = ''.join(secrets.choice(LEGIBLE) for _i in range(12))
         self.database.set_password(password)
         print("\n" + _(
@@ -225,6 +249,20 @@ class Init:
         self.state['done'] = True
         self.place.write_state(self.state)
         self.tell_next()
+
+    def leave_profile(self):
+        name = self.state['central']['name']
+        client.write(self.place, name)
+        if self.options.profile and not _is_root():
+            try:
+                client.add(self.place, name)
+            except (OSError, ValueError, configparser.Error) as error:
+                print(_(
+                        "The desktop client of this user does not know the "
+                        "branch ({reason}). Copy there the files of {client}."
+                        ).format(
+                        reason=str(error).splitlines()[0],
+                        client=self.place.client))
 
     def tell_next(self):
         print("\n" + _(

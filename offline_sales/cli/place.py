@@ -149,18 +149,31 @@ class Place:
             *arguments, 'branch', *command,
             '--directory', str(self.directory)]
 
-    def check_installed(self):
+    def check_installed(self, least='done'):
+        """Stop if there is no branch
+
+        least: what init has to have come to, if it was installed by it.
+        """
         if not self.configuration.exists() or (
                 self.file and not self.file.exists()):
             raise errors.Stop(_(
                     "There is no branch in {directory}. Install one by "
                     "offline-sales branch init, or tell where it is by "
                     "--directory.").format(directory=self.directory))
+        state = self.read_state()
+        if state and not state.get(least):
+            raise errors.Stop(self.complete())
 
-    def open(self):
+    def complete(self):
+        return _(
+            "The installation of the branch has not ended. Complete it: "
+            "offline-sales branch init --directory {directory}").format(
+                directory=self.directory)
+
+    def open(self, least='done'):
         "Return the Database of the branch, an error if there is none"
         from .database import Database
-        self.check_installed()
+        self.check_installed(least)
         os.environ['TRYTOND_DATABASE_NAMES'] = self.database
         return Database(self.database, [str(self.configuration)])
 
