@@ -7,6 +7,7 @@ They are built and installed in a bare environment by their own installer.
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from trytond.pool import Pool
 
 from trytond.modules.offline_sales.tests.install import (  # isort: skip
     Technician, new_code)
@@ -56,11 +59,19 @@ def bundle():
 
 @pytest.fixture(scope='module')
 def zipped(bundle, tmp_path_factory):
-    "The bundle for this computer"
+    "The bundle for this computer, beside it the sdist that it is made from"
+    output = tmp_path_factory.mktemp('bundle')
+    build_wheel = bundle.build_wheel
+
+    def build(directory):
+        wheel = build_wheel(directory)
+        sdist, = directory.glob('*.tar.gz')
+        shutil.copy(sdist, output)
+        return wheel
+    bundle.build_wheel = build
     try:
         file, = bundle.make(
-            ['linux'], ['.'.join(map(str, sys.version_info[:2]))],
-            tmp_path_factory.mktemp('bundle'))
+            ['linux'], ['.'.join(map(str, sys.version_info[:2]))], output)
     except subprocess.CalledProcessError:
         if os.environ.get('CI'):
             raise
@@ -102,6 +113,17 @@ def test_bundle_is_complete(bundle, zipped):
     assert bundle.missing(zipped / 'ruedas', 'linux', python) == []
 
 
+def test_branch_form_offers_it(branch, configure):
+    with branch.transaction():
+        Branch = Pool().get('offline_sales.branch')
+        assert Branch().get_installer('installer') is None
+        configure('bundle_url', 'https://erp.example.com/bundle.zip')
+        assert Branch().get_installer('installer') == (
+            'https://erp.example.com/bundle.zip')
+        view = Branch.fields_view_get(view_type='form')
+    assert 'name="installer"' in view['arch']
+
+
 def test_wheel_holds_everything(zipped, sources):
     wheel, = (zipped / 'ruedas').glob('trytond_offline_sales-*.whl')
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -122,12 +144,8 @@ def test_wheel_holds_everything(zipped, sources):
     assert held == expected
 
 
-def test_sdist_holds_everything(sources, tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'build', '--sdist', '-o', tmp_path, ROOT],
-        capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    file, = tmp_path.glob('*.tar.gz')
+def test_sdist_holds_everything(zipped, sources):
+    file, = zipped.parent.glob('*.tar.gz')
     with tarfile.open(file) as archive:
         names = {
             name.partition('/')[2] for name in archive.getnames()}

@@ -5,9 +5,11 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import stat
 import subprocess
 from configparser import ConfigParser
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -127,6 +129,22 @@ def test_profile_of_the_user(tmp_path, monkeypatch, capsys):
     installation.leave_profile()
     assert "does not know the branch" in capsys.readouterr().out
     assert profiles.read_text() == "not of a client"
+
+
+def test_noted_once_it_is_on_the_disk(tmp_path, monkeypatch):
+    place = Place(tmp_path)
+    place.data.mkdir()
+    noted = []
+    with closing(sqlite3.connect(place.file)) as database:
+        database.execute('PRAGMA journal_mode = WAL')
+        database.execute('CREATE TABLE paired (id INTEGER)')
+        log = place.file.with_name(f'{place.file.name}-wal')
+        assert log.stat().st_size
+        monkeypatch.setattr(place, 'write_state', lambda state: noted.append(
+                (state, log.stat().st_size)))
+        init.Init(
+            place, SimpleNamespace(code=None, uri=None)).note('paired')
+    assert noted == [({'paired': True}, 0)]
 
 
 @pytest.mark.parametrize('uri, variables', [
@@ -274,6 +292,9 @@ def test_installed(installed, office):
     assert select(installed.file, (
             "SELECT state FROM ir_module_config_wizard_item "
             "WHERE state = 'open'")) == []
+    assert select(installed.file, (
+            "SELECT code FROM ir_lang WHERE translatable ORDER BY code")) == [
+        ('en',), ('es',)]
 
 
 def test_installed_once(installed):

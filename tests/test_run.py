@@ -1,8 +1,10 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 "A branch that runs, and what its technician does with it"
+import datetime as dt
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -15,9 +17,10 @@ from xml.etree import ElementTree
 
 import pytest
 from filelock import FileLock
-from offline_sales_cli import doctor, errors, service
+from offline_sales_cli import backup, doctor, errors, service
 from offline_sales_cli import run as supervisor
 from offline_sales_cli.place import Place
+from offline_sales_cli.text import utcnow
 
 from trytond.modules.offline_sales.demo.day import (  # isort: skip
     plan, sell)
@@ -93,6 +96,11 @@ def test_sales_go_on(installed, office):
                 and not set(now.values()) & set(first.values()) and now))
         till = Till(installed)
         eventually(lambda: answers(till))
+        # The password that was shown once
+        password = re.search(
+            r"Password of admin.*: (\S+)", installed.said[1][1]).group(1)
+        with till.proteus('admin', password) as config:
+            assert config.user
         numbers.add(sell_one(installed, office, 2))
         assert len(numbers) == 2
 
@@ -163,14 +171,18 @@ def test_backup_and_restore(installed, office):
     assert (code, "rows received" in said) == (0, True)
 
 
-def test_copies(installed, office):
+def test_copies(installed, monkeypatch):
     copies = installed.directory / 'backups'
-    for _ in range(3):
-        code, said = installed.type('backup', '--keep', 2)
-        assert code == 0
+    for hours in [3, 2, 1]:
         # Their names tell the second
-        time.sleep(1)
-    assert len(list(copies.glob('branch-*'))) == 2
+        moment = utcnow() - dt.timedelta(hours=hours)
+        monkeypatch.setattr(backup, 'utcnow', lambda moment=moment: moment)
+        backup.make(Place(installed.directory))
+    oldest = sorted(copies.glob('branch-*'))
+    code, said = installed.type('backup', '--keep', 2)
+    assert code == 0, said
+    assert sorted(copies.glob('branch-*')) == [
+        oldest[-1], Path(said.strip())]
     with FileLock(installed.directory / '.backup.lock'):
         code, said = installed.type('backup')
     assert (code, "Another copy" in said) == (1, True), said
@@ -184,18 +196,46 @@ def test_copies(installed, office):
 
 
 def test_doctor_finds(installed):
-    "what can be read by others, damaged or cut off, in words"
+    "what is old, stuck, dead, readable by others, cut off or damaged"
+    execute(installed, 'PRAGMA wal_checkpoint(TRUNCATE)')
     saved = installed.file.read_bytes()
-    with installed.line.broken():
-        installed.file.chmod(0o644)
+    for query in NEGLECT:
+        execute(installed, query)
+    installed.file.chmod(0o644)
+    # Who serves it holds the lock, but none of its processes lives
+    with installed.line.broken(), FileLock(
+            installed.directory / '.run.lock'):
         code, findings = told(installed, 'doctor')
-    installed.file.chmod(0o600)
-    errors = {f['name'] for f in findings if f['state'] == 'error'}
-    assert (code, errors) == (6, {'rights', 'running', 'answer'})
-    installed.file.write_bytes(saved[:len(saved) // 2])
+    states = {f['name']: f['state'] for f in findings}
+    assert code == 6
+    assert {name for name, state in states.items() if state == 'error'} == {
+        'rights', 'running', 'port', 'answer', 'cron', 'pending', 'rejected'}
+    assert states['catalogs'] == 'warning'
+    assert {'backup', 'libreoffice', 'disk'} < states.keys()
+
+    put(installed, saved[:len(saved) // 2])
     code, said = installed.type('doctor')
     assert (code, "branch restore" in said) == (6, True)
-    installed.file.write_bytes(saved)
+    put(installed, saved)
+
+
+NEGLECT = [
+    "UPDATE ir_cron SET next_call = '2020-01-01 00:00:00' "
+    "WHERE method LIKE 'offline_sales%'",
+    """UPDATE offline_sales_update SET "end" = '2020-01-01 00:00:00'""",
+    *("INSERT INTO offline_sales_document (uuid, kind, state, moment) "
+        f"VALUES ('{state}', 'ticket', '{state}', '2020-01-01 00:00:00')"
+        for state in ['pending', 'rejected']),
+    ]
+
+
+def put(installed, content):
+    "Make the database that of the content"
+    for suffix in ['-wal', '-shm']:
+        installed.file.with_name(
+            installed.file.name + suffix).unlink(missing_ok=True)
+    installed.file.write_bytes(content)
+    installed.file.chmod(0o600)
 
 
 def test_another_address(installed):

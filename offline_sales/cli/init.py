@@ -8,11 +8,12 @@ branch is paired in one transaction at each side, and if the answer of the
 central was lost the same code is good for the same database.
 """
 import configparser
-import contextlib
 import os
 import secrets
+import sqlite3
 import sys
 import uuid
+from contextlib import closing, suppress
 from pathlib import Path
 
 from . import (
@@ -133,6 +134,16 @@ class Init:
             self.place.write_state(self.state)
             self.leave_profile()
 
+    def note(self, name):
+        "Note that something is done, once it is on the disk"
+        if self.place.file:
+            # trytond's NORMAL may lose a commit in a power cut
+            with closing(sqlite3.connect(
+                        self.place.file, timeout=30)) as database:
+                database.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+        self.state[name] = True
+        self.place.write_state(self.state)
+
     # What to install
 
     def remember(self):
@@ -219,8 +230,7 @@ class Init:
             self.state['central']['branch_modules'],
             self.state['central']['language'],
             again=not self.state.get('activated'))
-        self.state['activated'] = True
-        self.place.write_state(self.state)
+        self.note('activated')
         if not database.paired():
             self.step(_("Pair with the central"))
             if not self.code:
@@ -228,8 +238,7 @@ class Init:
             database.pair(
                 self.state['url'], self.state['central_database'], self.code,
                 bool(self.state.get('allow_http')), self.state['uuid'])
-        self.state['paired'] = True
-        self.place.write_state(self.state)
+        self.note('paired')
         self.step(_("Obtain the catalogs"))
         database.obtain()
         self.database = database
@@ -246,8 +255,7 @@ class Init:
                 name=central['name'], password=password), flush=True)
         self.state['versions'] = upgrade.get_versions(self.database)
         # Last of all: who has not read the password gets another
-        self.state['done'] = True
-        self.place.write_state(self.state)
+        self.note('done')
         self.tell_next()
 
     def leave_profile(self):
@@ -283,6 +291,6 @@ class Init:
 
 
 def _is_root():
-    with contextlib.suppress(AttributeError):
+    with suppress(AttributeError):
         return os.geteuid() == 0
     return False
