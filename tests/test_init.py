@@ -14,8 +14,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from offline_sales_cli import backup, client, configuration, errors, init
+from offline_sales_cli import (
+    backup, client, configuration, errors, init, setup)
 from offline_sales_cli.place import Place
+
+from trytond import config
 
 from trytond.modules.offline_sales.tests.install import (  # isort: skip
     Line, Technician, new_code, select)
@@ -131,6 +134,14 @@ def test_profile_of_the_user(tmp_path, monkeypatch, capsys):
     assert profiles.read_text() == "not of a client"
 
 
+def test_database_that_was_removed():
+    "is none that is paired, and init makes it anew"
+    (Path(config.get('database', 'path')) / 'removed.sqlite').touch()
+    database = setup.BranchDatabase.__new__(setup.BranchDatabase)
+    database.name = 'removed'
+    assert not database.paired()
+
+
 def test_noted_once_it_is_on_the_disk(tmp_path, monkeypatch):
     place = Place(tmp_path)
     place.data.mkdir()
@@ -160,8 +171,12 @@ def test_commands_of_postgresql(tmp_path, uri, variables):
     place.configuration.write_text(
         f"[database]\nuri = {uri}\n[offline_sales]\ndatabase = shop\n")
     # What init has written is read as it was given
-    assert configuration.split_uri(configuration.read_uri(place)) == (
-        uri, 'shop')
+    again = configuration.read_uri(place)
+    assert configuration.split_uri(again) == (uri, 'shop')
+    assert configuration.is_written_for(place, again)
+    assert configuration.is_written_for(place, uri)
+    assert not configuration.is_written_for(
+        place, again.replace('shop', 'another'))
 
 
 def test_options_missing(technician):

@@ -10,8 +10,8 @@ from .place import NAME, write as write_file
 from .text import _
 
 __all__ = [
-    'check_uri', 'get_certificate', 'read_uri', 'show_uri', 'split_uri',
-    'write']
+    'check_uri', 'get_certificate', 'is_written_for', 'read_uri', 'show_uri',
+    'split_uri', 'write']
 
 
 def is_loopback(host):
@@ -61,6 +61,13 @@ def read_uri(place):
     uri = place.get('database', 'uri')
     if uri and not uri.startswith('sqlite'):
         return urlsplit(uri)._replace(path=f'/{place.database}').geturl()
+
+
+def is_written_for(place, uri):
+    "Return if the configuration was written for that --database-uri"
+    server, name = split_uri(uri)
+    return (server == place.get('database', 'uri')
+        and name in {None, place.database})
 
 
 # What is written anew, and nothing of the former one stays

@@ -98,6 +98,11 @@ class Init:
         self.code = options.code
         # It holds a password: it is in the configuration alone
         self.uri = options.uri or configuration.read_uri(place)
+        if options.uri and not configuration.is_written_for(
+                place, options.uri):
+            # In another database nothing is done yet
+            for name in ['activated', 'paired']:
+                self.state.pop(name, None)
 
     def run(self):
         if self.state.get('done'):

@@ -155,6 +155,11 @@ class BranchDatabase(Database):
     # Pairing
 
     def paired(self):
+        from trytond import backend
+        if (not backend.Database(self.name).connect().test()
+                or MODULE not in self.get_activated()):
+            return False
+
         def make(Table):
             table = Table('offline_sales_configuration')
             return table.select(table.id, where=table.role == 'branch')
