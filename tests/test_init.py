@@ -74,6 +74,17 @@ def test_no_right_to_write(technician, tmp_path):
     assert (code, "no right to write" in said) == (3, True), said
 
 
+@pytest.mark.skipif(
+    os.name != 'posix' or os.geteuid() != 0, reason="only root is refused")
+@pytest.mark.parametrize('command', ['init', 'status'])
+def test_branch_of_another_user(technician, command):
+    technician.directory.mkdir()
+    os.chown(technician.directory, 65534, 65534)
+    code, said = technician.type(command)
+    assert (code, "sudo -u nobody" in said) == (3, True), said
+    assert not list(technician.directory.iterdir())
+
+
 def test_listen_for_several_registers(tmp_path):
     "with TLS, by a certificate that the registers get"
     place = Place(tmp_path)

@@ -69,15 +69,37 @@ class Place:
         self._database = database
 
     @classmethod
-    def of(cls, options):
-        "Return the place that the options tell of"
+    def of(cls, options, root=False):
+        """Return the place that the options tell of
+
+        root: whether root may do what is to be done for another user.
+        """
         files = [file for file in options.config if file]
         # What the terminal was set up for is not the branch
         for name in list(os.environ):
             if name.startswith('TRYTOND_'):
                 del os.environ[name]
-        return cls(
+        place = cls(
             options.directory, files[-1] if files else None, options.database)
+        if not root:
+            place.check_owner()
+        return place
+
+    def check_owner(self):
+        "Root's files would be in the way of the user who serves the branch"
+        if os.name != 'posix' or os.geteuid() or not self.directory.exists():
+            return
+        if uid := self.directory.stat().st_uid:
+            try:
+                owner = self.directory.owner()
+            except KeyError:
+                # Nobody's who is known here, as sudo takes it
+                owner = f'#{uid}'
+            raise errors.Stop(_(
+                    "The branch in {directory} is of the user {owner}, not of "
+                    "root. Type the same after: sudo -u {owner}").format(
+                    directory=self.directory, owner=owner),
+                errors.COMPUTER)
 
     # Configuration
 

@@ -109,7 +109,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    place = Place.of(options)
+    place = Place.of(options, root=True)
     place.check_installed()
     if options.windows:
         install = _install_task
