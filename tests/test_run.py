@@ -110,7 +110,7 @@ def test_sales_go_on(installed, office):
         assert status['branch'] == 'ESP' and status['sold_until']
         code, findings = told(installed, 'doctor')
         assert {f['name']: f['state'] for f in findings}.items() >= {
-            'running': 'ok', 'port': 'ok', 'cron': 'ok', 'key': 'ok',
+            'running': 'ok', 'served': 'ok', 'port': 'ok', 'cron': 'ok', 'key': 'ok',
             'clock': 'ok', 'integrity': 'ok', 'catalogs': 'ok',
             'documents': 'ok', 'rights': 'ok', 'versions': 'ok',
             'disk': 'ok'}.items()
@@ -209,7 +209,9 @@ def test_doctor_finds(installed):
     states = {f['name']: f['state'] for f in findings}
     assert code == 6
     assert {name for name, state in states.items() if state == 'error'} == {
-        'rights', 'running', 'port', 'answer', 'cron', 'pending', 'rejected'}
+        'rights', 'running', 'served', 'answer', 'cron', 'pending',
+        'rejected'}
+    assert len(states) == len(findings)
     assert states['catalogs'] == 'warning'
     assert {'backup', 'libreoffice', 'disk'} < states.keys()
 
