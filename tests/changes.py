@@ -496,6 +496,26 @@ class PriceList(Kind):
         assert len(set(prices)) >= 4
 
 
+class DeactivatedPriceList(Kind):
+    "Who has it has it still, and nobody else can get it"
+
+    def prepare(self):
+        list_ = create(
+            'product.price_list', name="Mayoreo viejo", price='list_price',
+            lines=[('create', [{'formula': 'unit_price * 0.5'}])])
+        party = make_party("Mayorista", 'MAYO')
+        write('party.party', party, sale_price_list=list_)
+        return {'list': list_, 'party': party}
+
+    def change(self):
+        write('product.price_list', self.list, active=False)
+
+    def check(self):
+        list_ = here('party.party', self.party).sale_price_list
+        assert list_ == here('product.price_list', self.list)
+        assert not list_.active and len(list_.lines) == 1
+
+
 class Unit(Kind):
     def prepare(self):
         unit = create(

@@ -354,7 +354,7 @@ class Update(ModelSQL, ModelView):
     @classmethod
     def _last_start(cls, state):
         updates = cls.search(
-            [('state', '=', state)], order=[('start', 'DESC')], limit=1)
+            [('state', '=', state)], order=[('id', 'DESC')], limit=1)
         return [u.start.replace(tzinfo=dt.timezone.utc) for u in updates]
 
     @classmethod
@@ -454,7 +454,7 @@ class Update(ModelSQL, ModelView):
     def last_success(cls):
         "Return the update that obtained the catalogs last, None if none did"
         updates = cls.search(
-            [('state', '=', 'done')], order=[('end', 'DESC')], limit=1)
+            [('state', '=', 'done')], order=[('id', 'DESC')], limit=1)
         return updates[0] if updates else None
 
     # The same log at the central
