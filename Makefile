@@ -4,7 +4,12 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-.PHONY: bench clean demo lint locale test
+# What make soak tries: days of edits, faults of each kind, tickets of a day
+DAYS ?= 1000
+FAULTS ?= 200
+TICKETS ?= 400
+
+.PHONY: bench bundle clean demo lint locale soak test
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m $(MODULE).demo $(if $(filter-out 0,$(SERVE)),--serve)
@@ -12,11 +17,21 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
+soak: $(INSTALLED)
+	OFFLINE_SALES_TEST_DAYS=$(DAYS) OFFLINE_SALES_TEST_FAULTS=$(FAULTS) \
+		OFFLINE_SALES_TEST_TICKETS=$(TICKETS) \
+		$(BIN)/python -m pytest -n $(WORKERS) --timeout=0 \
+		tests/test_catalog_convergence.py tests/test_catalog_faults.py \
+		tests/test_inbox_workers.py
+
 lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .
 
 bench: $(INSTALLED)
-	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY)
+	@$(BIN)/python -m $(MODULE).benchmarks $(ONLY) $(ARGS)
+
+bundle: $(INSTALLED)
+	@$(BIN)/python bundle $(ARGS)
 
 locale: $(INSTALLED)
 	$(BIN)/python -m $(MODULE).tests.translations

@@ -4,16 +4,29 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MODULE = 'offline_sales'
 PACKAGE = f'trytond.modules.{MODULE}'
+# A package of its own: the configuration is read before trytond is imported
+COMMANDS = f'{MODULE}_cli'
 
 config = ConfigParser()
 config.read(ROOT / 'tryton.cfg')
 info = dict(config.items('tryton'))
 version = info['version']
 major, minor, _ = map(int, version.split('.', 2))
+
+
+class BuildModule(build_py):
+    "Leaves out this file, which is in the folder of the root package"
+
+    def find_package_modules(self, package, package_dir):
+        return [
+            found for found in super().find_package_modules(
+                package, package_dir)
+            if found[:2] != (PACKAGE, 'setup')]
 
 
 def require(name, extra=''):
@@ -32,7 +45,12 @@ demo = [
     require('proteus'),
     *require_modules('extras_depend'),
     ]
-branch = ['cryptography']
+# What the commands of a branch need, and what its central may have
+branch = [
+    'cryptography',
+    'tqdm',
+    *require_modules('extras_depend'),
+    ]
 
 setup(
     name=f'trytond_{MODULE}',
@@ -57,22 +75,28 @@ setup(
         'Topic :: Office/Business',
         'Topic :: Office/Business :: Financial :: Point-Of-Sale',
         ],
-    package_dir={PACKAGE: '.'},
-    packages=[PACKAGE] + [
+    cmdclass={'build_py': BuildModule},
+    package_dir={PACKAGE: '.', COMMANDS: f'{MODULE}/cli'},
+    packages=[COMMANDS, PACKAGE] + [
         f'{PACKAGE}.{package}' for package in find_packages(
-            ROOT, include=[MODULE, f'{MODULE}.*', 'tests', 'tests.*'])],
+            ROOT, include=[MODULE, f'{MODULE}.*', 'tests', 'tests.*'],
+            exclude=[f'{MODULE}.cli'])],
     package_data={
         PACKAGE: info['xml'].split() + [
-            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.txt',
+            'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
-            'tests/*.rst', 'tests/*.json'],
+            'tests/*.rst', 'tests/*.json', 'tests/*.txt',
+            'tests/payloads/*.json'],
+        COMMANDS: ['locale/*/LC_MESSAGES/*.[mp]o'],
         },
     python_requires='>=3.10',
     install_requires=[
         'filelock',
+        'num2words',
         'oath',
         'python-sql',
         'python-stdnum',
+        'reportlab >= 4',
         'requests',
         'urllib3 >= 2.3',
         require('trytond'),
@@ -84,20 +108,26 @@ setup(
         'test': [
             *branch,
             *demo,
+            'babel',
+            'build',
+            'gunicorn ; sys_platform != "win32"',
             'hypothesis',
             'polib',
             'psycopg[binary,pool] >= 3.2',
+            'pypdf',
             'pytest',
             'pytest-randomly',
             'pytest-timeout',
             'pytest-xdist',
             'ruff',
+            # Activated while a test runs
+            require('trytond_product_price_list_dates'),
             ],
         },
     zip_safe=False,
     entry_points={
         'console_scripts': [
-            f'offline-sales = {PACKAGE}.{MODULE}.cli:main'],
+            f'offline-sales = {COMMANDS}:main'],
         'trytond.modules': [f'{MODULE} = {PACKAGE}'],
         },
     )

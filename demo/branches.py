@@ -88,6 +88,8 @@ def create_branches(company):
                     'company': company.id,
                     'timezone': branch.timezone,
                     'warehouse': branch.warehouse,
+                    'shortage_type': company.transfer_types['shortage'],
+                    'surplus_type': company.transfer_types['surplus'],
                     'users': [('add', [user.id for user in branch.users])],
                     'registers': [('create', [{
                                     'name': "Caja 1",

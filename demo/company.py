@@ -141,6 +141,17 @@ def _create_company(company):
 
     language, = Lang.search([('code', '=', 'es')])
     company.language = language.id
+    # $1,234.50 as it is written in Mexico, not 1.234,50 $
+    Lang.write([language], {
+            'decimal_point': '.',
+            'thousands_sep': ',',
+            'mon_decimal_point': '.',
+            'mon_thousands_sep': ',',
+            'p_cs_precedes': True,
+            'n_cs_precedes': True,
+            'p_sep_by_space': False,
+            'n_sep_by_space': False,
+            })
     configuration = PartyConfiguration(1)
     configuration.party_lang = language
     configuration.save()
@@ -151,6 +162,7 @@ def _create_company(company):
                 'currency': company.currency,
                 'timezone': TIMEZONE,
                 'footer': "${name} · RFC ${tax_identifier}",
+                **_fiscal_regime(),
                 }])
     company.id = record.id
     User.write([User(Transaction().user)], {
@@ -158,6 +170,12 @@ def _create_company(company):
             'company': company.id,
             'language': company.language,
             })
+
+
+def _fiscal_regime():
+    if 'fiscal_regime' in Pool().get('company.company')._fields:
+        return {'fiscal_regime': "601 General de Ley Personas Morales"}
+    return {}
 
 
 def _create_currencies(company):

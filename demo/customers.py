@@ -46,7 +46,7 @@ def _letters(text):
     return re.sub('[^A-Z]', '', text.decode().upper()) or 'X'
 
 
-class _Customers:
+class Customers:
     "Draws the values of customers"
 
     def __init__(self, company):
@@ -59,15 +59,17 @@ class _Customers:
         self.trades = column('trades')
         self.seen = set()
 
-    def values(self, index):
+    def identity(self, index):
+        "Return a name and an RFC"
         name, letters, birth = (
             self._trade() if index % 4 == 3 else self._person())
+        return name, self._rfc(letters, birth)
+
+    def values(self, index):
+        name, rfc = self.identity(index)
         return {
             'name': name,
-            'identifiers': [('create', [{
-                            'type': 'mx_vat',
-                            'code': self._rfc(letters, birth),
-                            }])],
+            'identifiers': [('create', [{'type': 'mx_vat', 'code': rfc}])],
             'active': index % 25 != 24,
             **self._place(index),
             **self._terms(index),
@@ -151,6 +153,6 @@ def load_customers(company, count):
                 'identifiers': [('create', [
                             {'type': 'mx_vat', 'code': GENERIC_RFC}])],
                 }]))
-    customers = _Customers(company)
+    customers = Customers(company)
     company.customers = list(map(int, create('party.party', [
                     customers.values(index) for index in range(count)])))

@@ -37,7 +37,7 @@ def load_products(company, number):
     rows = read('products')
     company.categories = _create_categories(rows)
     _configure()
-    _create_products(company, rows, number)
+    create_products(company, rows, number)
     if has('product.price_list'):
         company.price_lists = _create_price_lists(company)
 
@@ -129,6 +129,30 @@ def _configure():
     configuration.save()
 
 
+def make_name(row, turn, brands):
+    "Return the name of the template that the row makes at that turn"
+    turn, size = divmod(turn, len(sizes := row['sizes'].split(';')))
+    words = [row['name'], sizes[size]]
+    if row['branded']:
+        turn, brand = divmod(turn, len(brands))
+        words.insert(1, brands[brand])
+    if turn:
+        words.append(str(turn + 1))
+    return ' '.join(words)
+
+
+def make_code(row, index):
+    "Return the code of the template of that index"
+    return f'{row["type"][0].upper()}{index + 1:05d}'
+
+
+def make_ean(unit, number):
+    "Mexico's prefix, or the shop's own for what it weighs or fills"
+    prefix = '20' if unit in {'kg', 'liter'} else '750'
+    code = f'{prefix}{number:0{12 - len(prefix)}d}'
+    return code + ean.calc_check_digit(code)
+
+
 class _Catalog:
     "Draws the values of product templates"
 
@@ -148,20 +172,10 @@ class _Catalog:
             if number <= 0:
                 break
             row = self.rows[index % len(self.rows)]
-            name = self._name(row, index // len(self.rows))
+            name = make_name(row, index // len(self.rows), self.brands)
             variants = row['variants'].split(';')[:number]
             number -= len(variants)
             yield row, self._values(row, index, name, variants)
-
-    def _name(self, row, turn):
-        turn, size = divmod(turn, len(sizes := row['sizes'].split(';')))
-        words = [row['name'], sizes[size]]
-        if row['branded']:
-            turn, brand = divmod(turn, len(self.brands))
-            words.insert(1, self.brands[brand])
-        if turn:
-            words.append(str(turn + 1))
-        return ' '.join(words)
 
     def _values(self, row, index, name, variants):
         company = self.company
@@ -169,7 +183,7 @@ class _Catalog:
         gross, price, cost = self._prices(row)
         return {
             'name': name,
-            'code': f'{row["type"][0].upper()}{index + 1:05d}',
+            'code': make_code(row, index),
             'type': row['type'],
             'active': index % 20 != 19,
             'default_uom': unit,
@@ -197,7 +211,8 @@ class _Catalog:
                 row['tax'], values['gross_price'])
         if row['type'] == 'goods':
             values['identifiers'] = [('create', [
-                        {'type': 'ean', 'code': self._ean(row['unit'])}])]
+                        {'type': 'ean', 'code': make_ean(
+                            row['unit'], next(self.items))}])]
         return values
 
     def _prices(self, row):
@@ -212,15 +227,9 @@ class _Catalog:
         return round_price(Tax.reverse_compute(
                 gross, self.taxes[tax], self.company.today))
 
-    def _ean(self, unit):
-        "Mexico's prefix, or the shop's own for what it weighs or fills"
-        prefix = '20' if unit in {'kg', 'liter'} else '750'
-        number = f'{prefix}{next(self.items):0{12 - len(prefix)}d}'
-        return number + ean.calc_check_digit(number)
-
 
 @inactive_records
-def _create_products(company, rows, number):
+def create_products(company, rows, number):
     catalog = _Catalog(company, rows)
     drawn = list(catalog.templates(number))
     templates = create('product.template', [values for _, values in drawn])

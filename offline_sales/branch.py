@@ -4,10 +4,12 @@ import datetime as dt
 
 from sql.operators import Equal
 
+from trytond import config
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Exclude, ModelSQL, ModelView, Unique, fields)
 from trytond.model.exceptions import AccessError
+from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.tools import timezone as tz
@@ -49,6 +51,30 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     credit = fields.Boolean(
         "Sell on Credit",
         help="Check to allow prefacturas that are not paid at the counter.")
+    credit_limit = Monetary(
+        "Credit Limit", currency='currency', digits='currency',
+        domain=['OR',
+            ('credit_limit', '=', None),
+            ('credit_limit', '>=', 0),
+            ],
+        states={
+            'invisible': ~Eval('credit'),
+            },
+        help="What each customer can be sold on credit before the branch "
+        "has to obtain the catalogs again.\n"
+        "Leave empty for no limit, but for that of the customer.")
+    shortage_type = fields.Many2One(
+        'sale.point.cash.transfer.type', "Shortage", ondelete='RESTRICT',
+        domain=[('company', '=', Eval('company', -1))],
+        help="The type of the transfer that a cash cut makes "
+        "when less is counted than should be there.")
+    surplus_type = fields.Many2One(
+        'sale.point.cash.transfer.type', "Surplus", ondelete='RESTRICT',
+        domain=[('company', '=', Eval('company', -1))],
+        help="The type of the transfer that a cash cut makes "
+        "when more is counted than should be there.")
+    currency = fields.Function(fields.Many2One(
+            'currency.currency', "Currency"), 'on_change_with_currency')
     usage = fields.Selection([
             ('branch', "The Branch"),
             ('user', "Each User"),
@@ -76,8 +102,20 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             ],
         help="How long after the end of a usage a ticket that is open "
         "can be finished.")
+    token_notice = fields.Function(fields.Text(
+            "Attention",
+            states={
+                'invisible': ~Eval('token_notice'),
+                }), 'get_token_notices')
+    installer = fields.Function(fields.Char(
+            "Installer", states={
+                'invisible': ~Eval('installer'),
+                },
+            help="Where to download what is installed at the branch."),
+        'get_installer')
     contact = fields.Function(fields.Many2One(
-            'offline_sales.contact', "Contact"), 'get_contacts')
+            'offline_sales.contact', "Contact"),
+        'get_contacts', searcher='search_contact')
     contact_state = fields.Function(fields.Selection(
             'get_contact_states', "State"), 'get_contacts')
 
@@ -135,6 +173,10 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
     def default_grace(cls):
         return GRACE
 
+    @fields.depends('company')
+    def on_change_with_currency(self, name=None):
+        return self.company.currency if self.company else None
+
     def get_token_hours(self):
         "Return the hours of a usage token by default"
         return min(
@@ -176,6 +218,9 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             user for user in self.users
             if admin not in {g.id for g in user.groups}]
 
+    def get_installer(self, name):
+        return config.get('offline_sales', 'bundle_url', default='') or None
+
     @classmethod
     def get_contacts(cls, branches, names):
         pool = Pool()
@@ -191,6 +236,32 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
             if 'contact_state' in names:
                 result['contact_state'][id_] = contact.state
         return result
+
+    @classmethod
+    def get_token_notices(cls, branches, name):
+        "Say of which branches the key of the tokens is lost"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Contact = pool.get('offline_sales.contact')
+        notices = dict.fromkeys(map(int, branches))
+        # At a branch there is no key but its own
+        if not Configuration.is_branch():
+            for contact in Contact.search([
+                        ('branch', 'in', list(notices))]):
+                if contact.lacks_token_key():
+                    notices[contact.branch.id] = gettext(
+                        'offline_sales.msg_token_key_lost',
+                        branch=contact.branch.rec_name)
+        return notices
+
+    @classmethod
+    def search_contact(cls, name, clause):
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
+        nested = clause[0][len(name) + 1:] or 'id'
+        return [('id', 'in', [
+                    c.branch.id for c in Contact.search([
+                            (nested, *clause[1:])], order=[])])]
 
     @classmethod
     def get_contact_states(cls):
@@ -261,6 +332,8 @@ class Branch(DeactivableMixin, ModelSQL, ModelView):
 class BranchUser(ModelSQL):
     "Branch - User"
     __name__ = 'offline_sales.branch-res.user'
+    # What was made by who has left comes late, see document/origin.py
+    _history = True
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')
     user = fields.Many2One(
@@ -309,6 +382,8 @@ class BranchPairingCode(ModelView):
 class Register(ModelSQL, ModelView):
     "Register"
     __name__ = 'offline_sales.register'
+    # As for the users
+    _history = True
 
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", required=True, ondelete='CASCADE')

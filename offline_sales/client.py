@@ -144,6 +144,10 @@ class _Bearer(AuthBase):
         return request
 
 
+class _OtherProtocol(Exception):
+    "The central understands another protocol, which is taken from now on"
+
+
 class Client:
     """A run of requests to the central over one kept connection
 
@@ -164,6 +168,7 @@ class Client:
         self.uuid = uuid
         self.variables = {'url': self.url, 'database': self.database}
         self._check_address(allow_http)
+        self.protocol = max(wire.PROTOCOLS)
         self.bytes = 0
         self._taken = self._answered = None
         self._session = requests.Session()
@@ -277,18 +282,34 @@ class Client:
     def hello(self, attempts=3):
         """Return who the central is, with the seconds by which the clock here
         is ahead of the central's as clock_offset"""
+        return self._meet(
+            lambda: self._keep_token_keys(
+                self.call('hello', self._name_token_keys(), attempts=1)),
+            attempts)
+
+    def invitation(self, code, uuid, attempts=3):
+        """Return who the central is to who shows a pairing code, as hello
+
+        uuid: the identity that the database will have.
+        """
+        return self._meet(
+            lambda: self.call(
+                'invitation', {'code': code, 'uuid': uuid}, attempts=1),
+            attempts)
+
+    def _meet(self, ask, attempts):
+        "Return who the central is with the offset of the clocks"
         times = {}
 
-        def ask():
+        def meet():
             times['sent'] = wire.utcnow()
-            result = self._keep_token_keys(
-                self.call('hello', self._name_token_keys(), attempts=1))
+            result = ask()
             times['received'] = wire.utcnow()
             if not (isinstance(result, dict)
                     and isinstance(result.get('time'), dt.datetime)):
                 raise self._error(exceptions.NotTryton)
             return result
-        result = self._persist(ask, attempts)
+        result = self._persist(meet, attempts)
         result['clock_offset'] = wire.clock_offset(
             times['sent'], times['received'], result['time'])
         return result
@@ -325,7 +346,7 @@ class Client:
     def _persist(self, once, attempts):
         for attempt in range(attempts):
             try:
-                return once()
+                return self._speak(once)
             except exceptions.CentralError as error:
                 if not error.retry or attempt + 1 == attempts:
                     raise
@@ -335,6 +356,14 @@ class Client:
                 if seconds > PATIENCE:
                     raise
             self._sleep(seconds)
+
+    @staticmethod
+    def _speak(once):
+        while True:
+            try:
+                return once()
+            except _OtherProtocol:
+                continue
 
     _random = staticmethod(random.random)
     _sleep = staticmethod(time.sleep)
@@ -376,7 +405,7 @@ class Client:
 
     def _envelope(self, params):
         envelope = {
-            'protocol': wire.PROTOCOL,
+            'protocol': self.protocol,
             'series': __series__,
             'params': params or {},
             }
@@ -454,6 +483,8 @@ class Client:
 
     def _fail(self, error, status, seconds):
         params = error.get('params')
+        if error['code'] == exceptions.WrongProtocol.code:
+            self._negotiate(params)
         variables = {
             name: value if isinstance(value, int) else _show(value)
             for name, value in (
@@ -462,6 +493,15 @@ class Client:
         if seconds is not None:
             variables['seconds'] = seconds
         raise self._error(_get_error(error['code'], status), **variables)
+
+    def _negotiate(self, params):
+        """Have the central be asked again in an older protocol, if there is
+        one that both understand"""
+        agreed = wire.agree(
+            params.get('protocols') if isinstance(params, dict) else None)
+        if agreed and agreed < self.protocol:
+            self.protocol = agreed
+            raise _OtherProtocol()
 
     def _receive(self, response, max_size):
         "Yield the body of the response, inflated"

@@ -78,6 +78,15 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         help="The local time at which changes are sent "
         "and the catalogs obtained.")
 
+    send_failures = fields.Integer(
+        "Failed Sendings", readonly=True, states=_at_branch,
+        help="How often in a row the central did not answer.")
+    send_after = fields.DateTime(
+        "Next Sending", readonly=True,
+        states={
+            'invisible': ~Eval('send_failures'),
+            })
+
     catalogs = fields.Text(
         "Catalogs", readonly=True, states=_at_branch,
         help="The models that the central keeps for the branch.")
@@ -213,9 +222,11 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
     # Pairing, at the branch
 
     @classmethod
-    def pair(cls, url, database, code, allow_http=False):
+    def pair(cls, url, database, code, allow_http=False, uuid=None):
         """Make this database that of the branch that the code is for
 
+        uuid: its new identity; the same one with the same code may be tried
+        again as long as the central does not know that it went well.
         Raise CentralError or PairingRefused; nothing has changed then.
         """
         pool = Pool()
@@ -224,7 +235,7 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         # The first record of a singleton is made under a lock, for which the
         # transaction is begun again: before the code is used, not after
         cls.lock()
-        uuid = str(uuid4())
+        uuid = uuid or str(uuid4())
         former = cls._check_pair()
         with Client(url, database, allow_http=allow_http) as client:
             client.probe()

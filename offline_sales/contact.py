@@ -8,12 +8,14 @@ and may neither hold a secret nor change with each contact.
 import base64
 import datetime as dt
 import json
+import logging
 import secrets
 from typing import NamedTuple
 
-from trytond import __series__
+from trytond import __series__, config
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
+from trytond.modules import get_module_info
 from trytond.modules.product.ir import price_decimal
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -23,6 +25,9 @@ from .catalog import numbers
 from .credential import TOKEN_KEYS
 from .token.key import fingerprint, settle
 
+logger = logging.getLogger(__name__)
+
+NAME = 'offline_sales'
 PAIRING_TIME = dt.timedelta(minutes=30)
 PAIRING_TRIES = 5
 
@@ -109,6 +114,11 @@ class Contact(ModelSQL, ModelView):
     pending = fields.Integer(
         "Pending", readonly=True, help="The documents still to be sent.")
     oldest_pending = fields.DateTime("Oldest Pending", readonly=True)
+    oldest_pending_age = fields.Function(fields.TimeDelta(
+            "Pending Since",
+            help="How long the oldest pending document has been waiting, "
+            "whatever the branch's clock shows."),
+        'get_oldest_pending_age')
     rejected = fields.Integer(
         "Rejected", readonly=True,
         help="The documents that need attention.")
@@ -144,6 +154,13 @@ class Contact(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('branch.rec_name', *clause[1:])]
+
+    def get_oldest_pending_age(self, name):
+        if self.oldest_pending:
+            ahead = dt.timedelta(seconds=self.clock_offset or 0)
+            age = wire.utcnow().replace(microsecond=0) - (
+                self.oldest_pending - ahead)
+            return max(age, dt.timedelta())
 
     @classmethod
     def of(cls, branch):
@@ -255,6 +272,53 @@ class Contact(ModelSQL, ModelView):
         knows none cannot use up the tries of another.
         Commit the transaction in both cases.
         """
+        contact = cls._find_code(code, uuid)
+        if isinstance(contact, Refusal):
+            return contact
+        return contact._check_pair(branch) or contact._pair(uuid)
+
+    @classmethod
+    def invite(cls, code, uuid):
+        """Return what a database has to be that is to be paired by the code,
+        or a Refusal
+
+        uuid: the identity that the database will have.
+        Commit the transaction in both cases: a wrong code costs a try.
+        """
+        contact = cls._find_code(code, uuid)
+        if isinstance(contact, Refusal):
+            return contact
+        contact._give_try_back()
+        return {
+            **cls.introduce(contact.branch),
+            'branch_modules': cls.get_branch_modules(),
+            }
+
+    @classmethod
+    def get_branch_modules(cls):
+        """Return the names of the modules activated here that a branch needs
+
+        Those that this one knows, those that know this one, and those of the
+        option branch_modules, separated by commas.
+        """
+        pool = Pool()
+        Module = pool.get('ir.module')
+        ours = get_module_info(NAME)
+        chosen = config.get('offline_sales', 'branch_modules', default='')
+        known = {
+            NAME, *ours['depends'], *ours['extras_depend'],
+            *map(str.strip, chosen.split(','))}
+        needed = set()
+        for module in Module.search([('state', '=', 'activated')]):
+            info = get_module_info(module.name)
+            if module.name in known or NAME in {
+                    *info.get('depends', []), *info.get('extras_depend', [])}:
+                needed.add(module.name)
+        return sorted(needed)
+
+    @classmethod
+    def _find_code(cls, code, uuid):
+        "Return the contact that the code is for, or a Refusal"
         code = read_code(code)
         refusal = Refusal('wrong_code')
         if len(code) != _LENGTH:
@@ -263,14 +327,14 @@ class Contact(ModelSQL, ModelView):
                     ('pairing_selector', '=', code[:_GROUP]),
                     ('branch.active', '=', True),
                     ]):
-            refusal = contact._check_code(code) or contact._check_pair(branch)
+            refusal = contact._check_code(code, uuid)
             if refusal is None:
-                return contact._pair(uuid)
+                return contact
             if refusal.code != 'wrong_code':
                 break
         return refusal
 
-    def _check_code(self, code):
+    def _check_code(self, code, uuid):
         pool = Pool()
         Credential = pool.get('offline_sales.credential')
         User = pool.get('res.user')
@@ -282,10 +346,23 @@ class Contact(ModelSQL, ModelView):
             code, Credential.get('pairing', branch=self.branch.id))
         if not valid:
             return Refusal('wrong_code')
-        if used:
+        if used and not self._is_answer_lost(uuid):
             return Refusal('used_code')
         if expire < wire.utcnow():
             return Refusal('expired_code')
+
+    def _is_answer_lost(self, uuid):
+        """Return if the database was paired but may not know it: the power or
+        the connection failed before it has ever used its key"""
+        return self.database_uuid == uuid and not self.counter
+
+    def _give_try_back(self):
+        "Who has the code does not use up its tries by showing it"
+        table = self.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.update(
+                [table.pairing_tries], [table.pairing_tries - 1],
+                where=(table.id == self.id) & (table.pairing_tries > 0)))
 
     def _check_pair(self, branch):
         "Return why the database cannot be that of the branch, None if it can"
@@ -363,14 +440,29 @@ class Contact(ModelSQL, ModelView):
                 Credential.set(
                     'token_next', random_key(), branch=contact.branch.id)
 
+    def lacks_token_key(self):
+        "Return if no token can be given though the branch is paired"
+        pool = Pool()
+        Credential = pool.get('offline_sales.credential')
+        return (self.state == 'paired'
+            and not Credential.find_token_keys(branch=self.branch.id))
+
     def settle_token_keys(self, accepted):
-        """Return what the branch is told of the keys, see token/key.py
+        """Return what the branch is told of the keys, see token/key.py, None
+        if there is nothing to tell
 
         accepted: the fingerprints of the keys that the branch has.
         """
         pool = Pool()
         Credential = pool.get('offline_sales.credential')
-        keys = Credential.get_token_keys(branch=self.branch.id)
+        keys = Credential.find_token_keys(branch=self.branch.id)
+        if not keys:
+            # What was sold is taken all the same
+            logger.error(
+                "the token keys of branch %s of database %s cannot be read: "
+                "set the fernet_key they were kept with, or pair it again",
+                self.branch.code, Transaction().database.name)
+            return
         current, next_ = settle(*[*keys, None][:2], accepted)
         keys = [current] if next_ is None else [current, next_]
         Credential.set_token_keys(keys, branch=self.branch.id)
@@ -442,5 +534,5 @@ class Contact(ModelSQL, ModelView):
             'time': wire.utcnow(),
             'language': IrConfiguration.get_language(),
             'price_decimal': price_decimal,
-            'protocols': [wire.PROTOCOL],
+            'protocols': list(wire.PROTOCOLS),
             }

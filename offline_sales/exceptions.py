@@ -1,6 +1,7 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 from trytond.exceptions import UserError
+from trytond.exceptions import UserWarning as TrytonWarning
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError, ValidationError
 
@@ -292,6 +293,18 @@ class CaptureError(ValidationError):
 
 class DocumentError(AccessError):
     "What cannot be done with a document, or because of one"
+
+
+class CashDifferenceWarning(TrytonWarning):
+    "What is counted is not what should be there"
+
+
+class PrefacturaError(UserError):
+    "Why a prefactura cannot be confirmed or cancelled"
+
+
+class PrintError(UserError):
+    "What is not to be printed now"
 
 
 class Rejection(Exception):

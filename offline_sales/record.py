@@ -18,10 +18,10 @@ TECHNICAL = frozenset({
 class Column(NamedTuple):
     """A stored column of a model
 
-    kind is 'value', 'many2one' or 'reference'; sql_type is Tryton's name of
-    the type, the same on every database (e.g. 'NUMERIC'); target the name of
-    the model a many2one points to; required if the ORM always asks for a
-    value.
+    kind is 'value', 'many2one', 'reference' or, where relations are asked for,
+    'many2many'; sql_type is Tryton's name of the type, the same on every
+    database (e.g. 'NUMERIC'), None of a relation; target the name of the model
+    it points to; required if the ORM always asks for a value.
     """
     name: str
     kind: str
@@ -77,6 +77,23 @@ def stored_columns(Model):
     return tuple(columns)
 
 
+def relations(Model):
+    """Return the Many2Many fields of a model as a tuple of Column, by name
+
+    They are parts of its records, though stored in tables of their own.
+    """
+    columns = []
+    for name, field in sorted(Model._fields.items()):
+        if (field._type == 'many2many'
+                and not isinstance(field, fields.Function)
+                and is_stored(field.get_relation())
+                and is_stored(field.get_target())):
+            columns.append(Column(
+                    name, 'many2many', None, field.get_target().__name__,
+                    bool(field.required)))
+    return tuple(columns)
+
+
 def parse_reference(value):
     """Return (model name, id) of the stored value of a reference
 
@@ -92,13 +109,19 @@ def children(Model):
     """Return the One2Many fields that are parts of a record of the model, as
     a dictionary of the names and the models of the children
 
-    A child is part of its parent when it cannot be without it.
+    A child is part of its parent when it cannot be without it. Two fields may
+    show the same children: the one that shows all stands for them.
     """
     pool = Pool()
-    parts = {}
-    for name, field in sorted(Model._fields.items()):
+    parts, seen = {}, set()
+    for name, field in sorted(
+            Model._fields.items(),
+            key=lambda i: (bool(getattr(i[1], 'filter', None)), i[0])):
         if field._type != 'one2many' or isinstance(field, fields.Function):
             continue
+        if (field.model_name, field.field) in seen:
+            continue
+        seen.add((field.model_name, field.field))
         Child = pool.get(field.model_name)
         inverse = Child._fields[field.field]
         if (is_stored(Child)
@@ -110,13 +133,30 @@ def children(Model):
 
 def parts(Model):
     """Return the models that hold what a record of the model is made of, as a
-    list: its children, the values of its MultiValues and its relations"""
-    models = list(children(Model).values())
+    dictionary of their names and of the fields that say what they belong to:
+    its children, the values of its MultiValues and its relations"""
+    found = {
+        Child.__name__: Model._fields[name].field
+        for name, Child in children(Model).items()}
     for name, field in sorted(Model._fields.items()):
         if isinstance(field, fields.MultiValue):
-            models.append(Model.multivalue_model(name))
+            Value = Model.multivalue_model(name)
+            for inverse, target in sorted(Value._fields.items()):
+                if (target._type == 'many2one'
+                        and target.model_name == Model.__name__):
+                    found.setdefault(Value.__name__, inverse)
         elif (field._type == 'many2many'
                 and not isinstance(field, fields.Function)
                 and is_stored(field.get_relation())):
-            models.append(field.get_relation())
-    return models
+            found.setdefault(field.get_relation().__name__, field.origin)
+    return found
+
+
+def users(name):
+    """Return the (model, column) that refer to records of the model or may do
+    so"""
+    return [
+        (other, column)
+        for other, Model in Pool().iterobject() if is_stored(Model)
+        for column in stored_columns(Model)
+        if column.target == name or column.kind == 'reference']

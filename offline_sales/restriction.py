@@ -13,9 +13,13 @@ over every protocol. Other modules add to it:
         def __setup__(cls):
             super().__setup__()
             cls.branch_models['stock.lot'] = 'r'
+            cls.branch_customer['party.party'].add('nickname')
 """
+import re
+
 from trytond.i18n import gettext
 from trytond.model import ValueMixin
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolBase, PoolMeta
 from trytond.rpc import RPC
 from trytond.transaction import Transaction
@@ -104,6 +108,7 @@ stock.shipment.out.return r
 
 offline_sales.branch r
 offline_sales.branch-res.user r
+offline_sales.cash_cut.print.start
 offline_sales.catalog.obtain.result
 offline_sales.catalog.obtain.start
 offline_sales.configuration r
@@ -111,7 +116,10 @@ offline_sales.configuration.test.line
 offline_sales.configuration.test.result
 offline_sales.document r
 offline_sales.document.amount r
+offline_sales.document.conflict r
 offline_sales.document.send.result
+offline_sales.journal.print.start
+offline_sales.prefactura.payment rwcd
 offline_sales.register r
 offline_sales.update r
 offline_sales.usage r
@@ -159,24 +167,45 @@ res.user.device: renew
 res.user.warning r: skip
 """
 
+# The fields of a customer that a cashier writes, and that the central takes
+# from a branch: no accounts, no taxes, no prices, no limits.
+_CUSTOMER = """
+party.party: active categories customer_payment_term lang name
+party.address: active attn building_name building_number city country
+    delivery floor_number invoice party_name post_box post_office postal_code
+    private_bag room_number sequence street_name street_unstructured
+    subdivision unit_number
+party.contact_mechanism: active address comment delivery invoice language name
+    sequence type value
+party.identifier: active address code sequence type
+"""
+
 _WIZARDS = {
+    'offline_sales.cash_cut.print',
     'offline_sales.catalog.obtain',
     'offline_sales.configuration.test',
     'offline_sales.document.send',
+    'offline_sales.journal.print',
     'sale.point.sale.pay',
     }
 
 _REPORTS = {
+    'offline_sales.cash_cut',
+    'offline_sales.journal',
+    'offline_sales.prefactura',
+    'offline_sales.ticket',
     'sale.sale',
     }
 
 # Shown with the menus above them
 _MENUS = {
+    'offline_sales.menu_cash_cut_print',
     'offline_sales.menu_catalog_obtain',
     'offline_sales.menu_configuration_test',
     'offline_sales.menu_document_attend_form',
     'offline_sales.menu_document_form',
     'offline_sales.menu_document_send',
+    'offline_sales.menu_journal_print',
     'offline_sales.menu_update_form',
     'offline_sales.menu_usage_form',
     'party.menu_party_form',
@@ -204,6 +233,16 @@ def _parse(text):
     return rights, procedures
 
 
+def _parse_customer(text):
+    "Return the names of the fields by model"
+    fields = {}
+    for line in re.sub(r'\n\s+', ' ', text).splitlines():
+        if line:
+            model, _, names = line.partition(':')
+            fields[model] = set(names.split())
+    return fields
+
+
 def is_restricted():
     "Return if the user of the transaction is a cashier at a branch"
     pool = Pool()
@@ -227,6 +266,7 @@ class ModelAccess(metaclass=PoolMeta):
         cls.branch_wizards = set(_WIZARDS)
         cls.branch_reports = set(_REPORTS)
         cls.branch_menus = set(_MENUS)
+        cls.branch_customer = _parse_customer(_CUSTOMER)
 
     @classmethod
     def get_access(cls, models):
@@ -353,9 +393,33 @@ class GuardModelMixin(_GuardMixin):
     _guard_type = 'model'
 
 
+# Of the names of this module's wizards and reports
+_OWN = 'offline_sales.'
+
+
 class GuardWizardMixin(_GuardMixin):
     _guard_type = 'wizard'
+
+    @classmethod
+    def check_access(cls):
+        """Judge this module's wizards by all of their actions
+
+        Clients name the action: with one that is none of the wizard's,
+        trytond finds no groups and lets everybody in.
+        """
+        context = {'action_id': None} if cls.__name__.startswith(_OWN) else {}
+        with Transaction().set_context(context):
+            super().check_access()
 
 
 class GuardReportMixin(_GuardMixin):
     _guard_type = 'report'
+
+    @classmethod
+    def check_access(cls, action, model, ids):
+        "Take no action of another report for this module's, as for wizards"
+        if (cls.__name__.startswith(_OWN)
+                and action.report_name != cls.__name__):
+            raise AccessError(gettext(
+                    'ir.msg_access_report_error', report=cls.__name__))
+        super().check_access(action, model, ids)

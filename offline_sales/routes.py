@@ -47,6 +47,8 @@ DRAINED = 8 * 1024 * 1024
 
 _procedures = {}
 _buckets = Buckets()
+# Apart, so that many strangers do not crowd out the branches
+_strangers = Buckets()
 
 
 class Failure(Exception):
@@ -194,7 +196,7 @@ def call(request, database_name, name):
 @with_pool
 @_answered
 def _call(request, pool, procedure, received):
-    contact = _open(request, pool, procedure)
+    contact = _recognize(request, pool, procedure)
     _limit(request, pool, procedure, contact)
     envelope = wire.Envelope.parse(
         wire.loads(_read(request, procedure.max_size)), key=procedure.key)
@@ -213,6 +215,31 @@ def _call(request, pool, procedure, received):
     if isinstance(result, Response):
         return _compress(request, result)
     return _respond(request, {'result': result})
+
+
+def _recognize(request, pool, procedure):
+    """Return what _open does, and limit the wrong keys from an address
+
+    A right one is let in even so: a key of 256 random bits is not found by
+    trying, and a branch often has the address of others.
+    """
+    try:
+        return _open(request, pool, procedure)
+    except (Failure, exceptions.HTTPException) as error:
+        if _failure(error).status == HTTPStatus.UNAUTHORIZED:
+            _take(
+                _strangers, pool, 'wrong_key_rate', 30, _get_network(request))
+        raise
+
+
+def _get_network(request):
+    "Return the network that asks, by trytond's option for failed logins"
+    try:
+        address = ipaddress.ip_address(request.remote_addr or '')
+    except ValueError:
+        return request.remote_addr
+    prefix = config.getint('session', f'ip_network_{address.version}')
+    return ipaddress.ip_network((address, prefix), strict=False)
 
 
 @with_transaction(readonly=True)
@@ -249,12 +276,16 @@ def _identify(request):
 
 def _limit(request, pool, procedure, contact):
     if procedure.key:
-        option, default, who = 'rate', 600, contact
+        _take(_buckets, pool, 'rate', 600, contact)
     else:
-        option, default, who = 'pair_rate', 10, request.remote_addr
+        _take(_buckets, pool, 'pair_rate', 10, _get_network(request))
+
+
+def _take(buckets, pool, option, default, who):
+    "Raise Failure if who has asked more often than the option allows"
     rate = config.getint('offline_sales', option, default=default)
     if rate > 0:
-        seconds = _buckets.take(
+        seconds = buckets.take(
             (pool.database_name, option, who), rate, time.monotonic())
         if seconds:
             raise Failure(
@@ -277,9 +308,9 @@ def _read(request, max_size):
 
 
 def _check_version(procedure, envelope):
-    if envelope.protocol != wire.PROTOCOL:
+    if envelope.protocol not in wire.PROTOCOLS:
         raise Failure('wrong_protocol', HTTPStatus.CONFLICT,
-            protocols=[wire.PROTOCOL])
+            protocols=list(wire.PROTOCOLS))
     if envelope.series != __series__ and not procedure.any_series:
         raise Failure('wrong_version', HTTPStatus.CONFLICT, series=__series__)
 
@@ -290,7 +321,8 @@ def _run(procedure, envelope, contact):
     with Transaction().set_context(
             company=branch.company.id,
             companies=[branch.company.id],
-            offline_sales_branch=branch.id):
+            offline_sales_branch=branch.id,
+            offline_sales_protocol=envelope.protocol):
         branch = Pool().get('offline_sales.branch')(branch.id)
         return procedure.handler(branch, envelope.params)
 
@@ -345,6 +377,34 @@ def is_private(request):
         return False
 
 
+def _get_code(request, params):
+    "Return (code, uuid) that a request without a key shows"
+    if not is_private(request):
+        raise Failure('insecure', HTTPStatus.FORBIDDEN)
+    code, uuid = params.get('code'), params.get('uuid')
+    if not (isinstance(code, str) and len(code) <= 100
+            and wire.is_name(uuid) and len(uuid) >= 16):
+        raise wire.Malformed('code')
+    return code, uuid
+
+
+def _tell_refusal(result):
+    if isinstance(result, Refusal):
+        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
+    return result
+
+
+@procedure('invitation', max_size=10_000, key=False, any_series=False)
+def invitation(request, params):
+    """Tell who shows a pairing code what its database has to be
+
+    params: code; uuid that the database will have. The code is not used up.
+    """
+    pool = Pool()
+    Contact = pool.get('offline_sales.contact')
+    return _tell_refusal(Contact.invite(*_get_code(request, params)))
+
+
 @procedure('pair', max_size=10_000, key=False, any_series=False)
 def pair(request, params):
     """Give its keys to the database that shows a pairing code
@@ -353,16 +413,7 @@ def pair(request, params):
     """
     pool = Pool()
     Contact = pool.get('offline_sales.contact')
-    if not is_private(request):
-        raise Failure('insecure', HTTPStatus.FORBIDDEN)
-    code, uuid = params.get('code'), params.get('uuid')
-    if not (isinstance(code, str) and len(code) <= 100
-            and wire.is_name(uuid) and len(uuid) >= 16):
-        raise wire.Malformed('pair')
-    result = Contact.pair(code, uuid, params)
-    if isinstance(result, Refusal):
-        return Failure(result.code, HTTPStatus.FORBIDDEN, **result.params)
-    return result
+    return _tell_refusal(Contact.pair(*_get_code(request, params), params))
 
 
 @procedure('hello', max_size=100_000)
@@ -382,7 +433,8 @@ def _settle_token_keys(branch, params):
     if (not isinstance(accepted, list) or len(accepted) > 10
             or not all(isinstance(key, str) for key in accepted)):
         raise wire.Malformed('token_keys')
-    return {'token_keys': Contact.of(branch).settle_token_keys(accepted)}
+    told = Contact.of(branch).settle_token_keys(accepted)
+    return {'token_keys': told} if told else {}
 
 
 @procedure('heartbeat', max_size=100_000)

@@ -6,13 +6,19 @@ At a branch what is sold on its own points is captured as documents and posted
 by the central. At the central nobody sells on the points of the branches: it
 only does again what their documents say.
 """
+from decimal import Decimal
+
 from trytond.i18n import gettext
 from trytond.model import ModelView, Workflow, fields
+from trytond.modules.product import round_price
 from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
+from trytond.wizard import StateReport
 
-from .document.adapter import is_replay
-from .exceptions import DocumentError, OfflineAccessError, Rejection
+from .document.adapter import CHARGED, is_replay
+from .exceptions import (
+    CashDifferenceWarning, DocumentError, OfflineAccessError, Rejection)
 from .product import OfflineQuantityMixin
 
 # The session of the cash that a payment brings, when it is done again
@@ -29,6 +35,14 @@ def _check_posting(records):
 
 class Point(metaclass=PoolMeta):
     __name__ = 'sale.point'
+
+    print_ticket = fields.Boolean(
+        "Print Ticket",
+        help="Check to open the ticket to be printed once it is done.")
+
+    @classmethod
+    def default_print_ticket(cls):
+        return True
 
     @classmethod
     @without_check_access
@@ -61,6 +75,16 @@ class Point(metaclass=PoolMeta):
 
 class Sale(metaclass=PoolMeta):
     __name__ = 'sale.point.sale'
+
+    party = fields.Many2One(
+        'party.party', "Customer", ondelete='RESTRICT',
+        states={
+            'readonly': Eval('state') != 'open',
+            },
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
 
     @classmethod
     def __setup__(cls):
@@ -98,12 +122,41 @@ class Sale(metaclass=PoolMeta):
 
     @classmethod
     @ModelView.button
+    def cancel(cls, sales):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Document = pool.get('offline_sales.document')
+        opened = [s for s in sales if s.state == 'open']
+        super().cancel(sales)
+        if Configuration.is_branch():
+            # What was paid by card and given back in cash is of the drawer
+            Document.capture('ticket', [
+                    s for s in cls.browse(opened)
+                    if s.state == 'cancelled' and s.payments])
+
+    @classmethod
+    @ModelView.button
+    def process(cls, sales):
+        pool = Pool()
+        Action = pool.get('ir.action')
+        ModelData = pool.get('ir.model.data')
+        super().process(sales)
+        if any(s.is_to_print() for s in cls.browse(sales)):
+            return Action.get_action_id(
+                ModelData.get_id('offline_sales', 'report_ticket'))
+
+    def is_to_print(self):
+        "Return if its ticket is opened now that it is done"
+        return self.state == 'done' and self.point.print_ticket
+
+    @classmethod
+    @ModelView.button
     def open(cls, sales):
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
         Document = pool.get('offline_sales.document')
         Point = pool.get('sale.point')
-        done = [s for s in sales if s.state == 'done']
+        done = [s for s in sales if s.state in {'done', 'cancelled'}]
         if Configuration.is_branch():
             for sale in done:
                 if any(p.session and p.session.state != 'open'
@@ -138,6 +191,39 @@ class Sale(metaclass=PoolMeta):
         AccountMove.save([s.move for s in sales])
         cls.save(sales)
 
+    def _get_taxes(self):
+        charged = Transaction().context.get(CHARGED)
+        if not charged:
+            return super()._get_taxes()
+        pool = Pool()
+        Tax = pool.get('account.tax')
+        taxes = {}
+        for row in charged['taxes']:
+            tax = self._compute_tax_line(
+                row['amount'], row['base'], Tax(row['tax']))
+            taxes[tax._key] = tax
+        return taxes
+
+    def get_account_move(self):
+        move = super().get_account_move()
+        if Transaction().context.get(CHARGED):
+            self._set_charged_bases(move)
+        return move
+
+    def _set_charged_bases(self, move):
+        "Have the move tell of the bases that were charged"
+        pool = Pool()
+        TaxLine = pool.get('account.tax.line')
+        revenues = [
+            l for l in move.lines
+            if getattr(l, 'origin', None) in set(self.lines)]
+        for line in revenues:
+            line.tax_lines = []
+        for line in revenues[:1]:
+            line.tax_lines = [
+                TaxLine(amount=tax.base, type='base', tax=tax.tax)
+                for tax in self._get_taxes().values()]
+
     @classmethod
     @ModelView.button
     def post(cls, sales):
@@ -164,6 +250,22 @@ class Payment(metaclass=PoolMeta):
             context[SESSION] = values.get('session')
         with Transaction().set_context(context):
             return super().preprocess_values(mode, values)
+
+
+class Pay(metaclass=PoolMeta):
+    __name__ = 'sale.point.sale.pay'
+
+    print_ = StateReport('offline_sales.ticket')
+
+    def transition_pay(self):
+        state = super().transition_pay()
+        if state == 'end' and self.record.is_to_print():
+            # The client asks for the report when this is on the disk
+            return 'print_'
+        return state
+
+    def do_print_(self, action):
+        return action, {'id': self.record.id, 'ids': [self.record.id]}
 
 
 class CashSession(metaclass=PoolMeta):
@@ -257,6 +359,8 @@ class CashSession(metaclass=PoolMeta):
         else:
             Point.check_side({s.point for s in closed})
         super().open(sessions)
+        if Configuration.is_branch():
+            cls._forget_differences(closed)
 
     @classmethod
     @ModelView.button
@@ -278,9 +382,58 @@ class CashSession(metaclass=PoolMeta):
                 raise DocumentError(gettext(
                         'offline_sales.msg_cash_session_open_ticket',
                         session=session.rec_name, count=len(sales)))
-        super().close(sessions)
+            if sales := {
+                    p.sale for p in session.prefactura_payments
+                    if p.sale.state in {'draft', 'quotation'}}:
+                raise DocumentError(gettext(
+                        'offline_sales.msg_cash_session_open_prefactura',
+                        session=session.rec_name,
+                        sales=", ".join(s.rec_name for s in sales)))
+            session.note_difference()
+        super().close(cls.browse(ids))
         Document.capture('cash_cut', [
                 s for s in cls.browse(opened) if s.state == 'closed'])
+
+    @without_check_access
+    def note_difference(self):
+        "Make a transfer of what is counted more or less than should be there"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Lang = pool.get('ir.lang')
+        Transfer = pool.get('sale.point.cash.transfer')
+        UserWarning_ = pool.get('res.user.warning')
+        branch = Configuration.get_branch()
+        difference = self.end_amount - self.start_amount - self.balance
+        if difference < 0:
+            type_ = branch.shortage_type
+        else:
+            type_ = branch.surplus_type
+        if not difference or not type_:
+            return
+        key = UserWarning_.format(f'cash_difference_{difference}', [self])
+        if UserWarning_.check(key):
+            raise CashDifferenceWarning(key, gettext(
+                    'offline_sales.msg_cash_session_difference',
+                    session=self.rec_name, type=type_.rec_name,
+                    amount=Lang.get().currency(
+                        abs(difference), self.currency)))
+        Transfer.create([{
+                    'point': self.point.id,
+                    'session': self.id,
+                    'type': type_.id,
+                    'amount': difference,
+                    'difference': True,
+                    }])
+
+    @classmethod
+    @without_check_access
+    def _forget_differences(cls, sessions):
+        "The cash of the sessions will be counted again"
+        pool = Pool()
+        Transfer = pool.get('sale.point.cash.transfer')
+        Transfer.delete([
+                t for session in cls.browse(sessions)
+                for t in session.transfers if t.difference])
 
     @classmethod
     @ModelView.button
@@ -308,6 +461,10 @@ class CashSession(metaclass=PoolMeta):
 
 class CashTransfer(metaclass=PoolMeta):
     __name__ = 'sale.point.cash.transfer'
+
+    difference = fields.Boolean(
+        "Difference", readonly=True,
+        help="Made by the count of the cash.")
 
     @classmethod
     def default_date(cls):
@@ -350,8 +507,44 @@ class CashTransfer(metaclass=PoolMeta):
         super().post(transfers)
 
 
+class PartyReplace(metaclass=PoolMeta):
+    __name__ = 'party.replace'
+
+    @classmethod
+    def fields_to_replace(cls):
+        return [*super().fields_to_replace(), ('sale.point.sale', 'party')]
+
+
 class PointSaleLine(OfflineQuantityMixin, metaclass=PoolMeta):
     __name__ = 'sale.point.sale.line'
+
+    def get_stock_move(self):
+        move = super().get_stock_move()
+        charged = Transaction().context.get(CHARGED)
+        if move and charged:
+            self._set_charged_quantity(move, charged['goods'])
+        return move
+
+    def _set_charged_quantity(self, move, goods):
+        """Have the move be of what left the shelf, in the unit of that time
+
+        goods: of the ticket, so that a line gets its share.
+        """
+        pool = Pool()
+        Uom = pool.get('product.uom')
+        total = sum(
+            abs(line.quantity) for line in self.sale.lines
+            if line.product == self.product
+            and (line.quantity >= 0) == (self.quantity >= 0))
+        for row in goods:
+            if (row['product'], row['from_location']) == (
+                    self.product.id, self.from_location.id) and total:
+                ratio = float(row['quantity']) / total
+                move.unit = Uom(row['unit'])
+                move.quantity = move.unit.round(abs(self.quantity) * ratio)
+                if ratio:
+                    move.unit_price = round_price(
+                        self.unit_list_price / Decimal(repr(ratio)))
 
 
 class SaleLine(OfflineQuantityMixin, metaclass=PoolMeta):

@@ -7,7 +7,7 @@ databases or sockets.
 
 A request is a JSON object, the envelope:
 
-    protocol    the version of what is described here, PROTOCOL
+    protocol    the version of what is described here, one of PROTOCOLS
     series      the Tryton series of the branch, e.g. "8.0"
     branch      the code of the branch
     uuid        the identity of the branch's database
@@ -30,7 +30,9 @@ from decimal import Decimal
 
 from trytond.protocols.jsonrpc import JSONDecoder, JSONEncoder
 
-PROTOCOL = 1
+# The versions that are understood: that of now and the one before, so that a
+# branch and its central need not be updated in the same hour
+PROTOCOLS = (1,)
 RECENT = 32  # requests that the branch tells of
 KNOWN = 256  # requests that the central remembers
 DEPTH = 64
@@ -52,6 +54,18 @@ class Malformed(ValueError):
 
 class TooLarge(ValueError):
     "What was received is more than what is taken"
+
+
+def agree(protocols):
+    """Return the newest protocol that both sides understand, None without one
+
+    protocols: what the other side said that it understands.
+    """
+    if not isinstance(protocols, list):
+        return None
+    return max(
+        (p for p in PROTOCOLS if any(_is(q, int) and p == q
+                for q in protocols)), default=None)
 
 
 def utcnow():

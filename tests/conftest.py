@@ -19,6 +19,8 @@ from trytond.modules.offline_sales.tests.store import (  # isort: skip
 from trytond.modules.offline_sales.tests.template import (  # isort: skip
     TEMPLATES, module_cache)
 
+__all__ = ['installed', 'office']
+
 RUN = 'OFFLINE_SALES_TEST_RUN'
 
 if backend.name != 'sqlite':
@@ -33,6 +35,8 @@ tools.entry_points.cache_clear()
 
 from trytond.tests import test_tryton
 
+from trytond.modules.offline_sales.tests.install import (  # isort: skip
+    installed, office)
 from trytond.modules.offline_sales.tests.process import (  # isort: skip
     Server)
 from trytond.modules.offline_sales.tests.shop import (  # isort: skip
@@ -131,6 +135,18 @@ def foreign_shop(web, tmp_path_factory):
 def closed_shop(web, tmp_path_factory):
     "A shop whose branch has no open usage"
     return Shop(web, tmp_path_factory.getbasetemp(), usage=False)
+
+
+@pytest.fixture
+def configure():
+    "Set options of the section offline_sales for the time of a test"
+    if not config.has_section('offline_sales'):
+        config.add_section('offline_sales')
+
+    yield lambda name, value: config.set('offline_sales', name, value)
+    config.remove_section('offline_sales')
+    # The values that were read are remembered
+    config.set('database', 'list', 'True')
 
 
 @pytest.fixture(scope='session')

@@ -34,6 +34,7 @@ class Counter:
             point = getattr(register, f'{kind}_point')
             self.user = user.id
             self.point = point.id
+            self.warehouse = register.branch.warehouse.id
             self.company = point.company.id
             self.context = {
                 'company': self.company,
@@ -65,6 +66,16 @@ class Counter:
 
     def get(self, name):
         return self.database.get(name)
+
+    @property
+    def taxes(self):
+        "The names of the taxes of the products, by code"
+        def read():
+            Product = self.get('product.product')
+            return {
+                p.code: sorted(t.name for t in p.customer_taxes_used)
+                for p in Product.browse(list(self.products.values()))}
+        return self.run(read)
 
     def codes(self, count, start=0, decimals=None):
         """Return the codes of some products
@@ -143,6 +154,80 @@ class Counter:
             self.process(sale)
             sales.append(sale)
         return sales
+
+    # Prefacturas
+
+    def parties(self, count=2):
+        "Return the ids of some customers with an address"
+        def search():
+            Party = self.get('party.party')
+            found = Party.search([
+                    ('addresses', '!=', None),
+                    ('id', '!=', self.get('company.company')(
+                            self.company).party.id),
+                    ], order=[('code', 'ASC')], limit=count)
+            return [p.id for p in found]
+        return self.database.run(search)
+
+    def quote(self, lines, party=None, **values):
+        "Quote a prefactura of lines, (code, quantity), and return its id"
+        sale = self.run(
+            self._draft, lines, party or self.parties(1)[0], values)
+        self.button('sale.sale', 'quote', sale)
+        return sale
+
+    def _draft(self, lines, party, values):
+        Sale = self.get('sale.sale')
+        Line = self.get('sale.line')
+        sale = Sale(
+            company=self.company, party=party,
+            **Sale.default_get(
+                [n for n in Sale._fields if n != 'company'],
+                with_rec_name=False))
+        sale.warehouse = self.warehouse
+        sale.on_change_party()
+        for name, value in values.items():
+            setattr(sale, name, value)
+        sale.lines = []
+        for code, quantity in lines:
+            line = Line(
+                sale=sale, type='line', product=self.products[code],
+                quantity=quantity)
+            line.on_change_product()
+            sale.lines = (*sale.lines, line)
+        sale.save()
+        return sale.id
+
+    def pay_counter(self, sale, payments=None):
+        """Take the payments of a prefactura by method and return their ids,
+        cash for all by default"""
+        def take():
+            Payment = self.get('offline_sales.prefactura.payment')
+            made = []
+            for method, amount in (payments or [('cash', None)]):
+                record = self.get('sale.sale')(sale)
+                payment, = Payment.create([{
+                            'sale': sale,
+                            'point': self.point,
+                            'method': self.methods[method],
+                            'amount': (
+                                record.counter_to_pay if amount is None
+                                else Decimal(amount)),
+                            }])
+                made.append(payment.id)
+            return made
+        return self.run(take)
+
+    def confirm(self, sale):
+        return self.button('sale.sale', 'confirm', sale)
+
+    def invoice(self, lines, payments=None, **values):
+        "Return the id of a prefactura that is confirmed, paid by default"
+        sale = self.quote(lines, **values)
+        if payments != []:
+            self.pay_counter(sale, payments)
+        self.confirm(sale)
+        return sale
 
     def button(self, model, name, record):
         def click():

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+from proteus import Model, Wizard
 from proteus import config as proteus_config
 
 from trytond.modules import offline_sales
@@ -21,7 +22,8 @@ from trytond.modules import offline_sales
 from .snippet import dump, load
 
 __all__ = [
-    'FOREIGN', 'PACKAGE', 'PASSWORD', 'ProcessError', 'Server', 'free_port']
+    'FOREIGN', 'PACKAGE', 'PASSWORD', 'ProcessError', 'Server', 'free_port',
+    'pair']
 
 PASSWORD = 'only-for-tests'
 BIN = Path(sys.executable).parent
@@ -259,3 +261,18 @@ class Server:
         if done.returncode:
             raise ProcessError(done.stdout + done.stderr)
         return done.stdout.rpartition(':')[2].strip()
+
+
+def pair(central, branch, code='ESP'):
+    "Pair two servers that are running, as their administrators do"
+    with central.proteus() as config:
+        Branch = Model.get('offline_sales.branch', config=config)
+        record, = Branch.find([('code', '=', code)])
+        pairing_code = Wizard(
+            'offline_sales.branch.pairing', [record], config=config).form.code
+    with branch.proteus() as config:
+        pairing = Wizard('offline_sales.configuration.pair', config=config)
+        pairing.form.url = central.url
+        pairing.form.database = central.database
+        pairing.form.code = pairing_code
+        pairing.execute('pair')

@@ -12,7 +12,7 @@ from trytond.pool import Pool
 from trytond.modules.offline_sales.offline_sales import (  # isort: skip
     wire)
 from trytond.modules.offline_sales.offline_sales.routes import (  # isort: skip
-    _buckets)
+    _buckets, _strangers)
 
 __all__ = ['Office', 'Caller', 'other_server']
 
@@ -50,6 +50,7 @@ class Office:
 
     def __init__(self, make_database, web):
         _buckets.clear()
+        _strangers.clear()
         self.web = web
         if not Office._saved:
             database = make_database('central', 'bare')

@@ -39,7 +39,8 @@ APART = frozenset({
 
 def _sources(folder):
     for path in sorted(folder.rglob('*')):
-        if path.suffix in {'.py', '.xml', '.cfg', '.po', '.fodt', '.csv'}:
+        if path.suffix in {
+                '.py', '.xml', '.cfg', '.po', '.fodt', '.fods', '.csv'}:
             parts = path.relative_to(folder).parts
             if not any(p.startswith('.') for p in parts):
                 yield path, parts
@@ -168,9 +169,11 @@ TEMPLATES = {template.name: template for template in [
                     ZoneInfo('America/Mexico_City')).date(),
                 },
             sources=(ROOT / 'demo',)),
-        Template('foreign', 'company', ('offline_sales_foreign',),
+        Template('foreign', 'company', (
+                'offline_sales_foreign', 'sale_discount'),
             sources=(FOREIGN,)),
-        Template('foreign-bare', 'selling', ('offline_sales_foreign',),
+        Template('foreign-bare', 'selling', (
+                'offline_sales_foreign', 'sale_discount'),
             sources=(FOREIGN,)),
         Template('images', 'company', ('product_image', MODULE)),
         Template('images-bare', 'selling', ('product_image', MODULE)),

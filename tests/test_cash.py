@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from trytond.exceptions import UserError
+from trytond.exceptions import UserWarning as TrytonWarning
 
 from .counter import Counter, balances, contents, documents, send
 
@@ -351,11 +352,68 @@ def test_cash_of_an_open_ticket_is_not_counted(shop, counter):
     assert states(shop.central, 'cash_cut') == ['processed']
 
 
-def test_wrong_count_is_refused_at_the_branch(shop, counter):
+def should_be(counter):
+    "Return what should be in the drawer"
+    def read():
+        Session = counter.get('sale.point.cash.session')
+        session, = Session.search([('state', '=', 'open')])
+        return session.start_amount + session.balance
+    return counter.database.run(read)
+
+
+def sure(counter):
+    "Let the cashier skip the warnings"
+    counter.context = {**counter.context, '_skip_warnings': True}
+
+
+def test_difference_of_the_count_is_asked_for(shop, counter):
     counter.sell_some(1)
+    with pytest.raises(TrytonWarning):
+        counter.cut(counted='1000000')
+    assert states(shop.branch, 'cash_cut') == []
+    sure(counter)
+
+    def forget():
+        Branch = counter.get('offline_sales.branch')
+        Branch.write(Branch.search([]), {'surplus_type': None})
+    shop.branch.run(forget)
+    # Nobody said how to note it
     with pytest.raises(UserError):
         counter.cut(counted='1000000')
     assert states(shop.branch, 'cash_cut') == []
+
+
+def test_days_with_differences(shop, counter, central):
+    "Counted short, over and right, on three days, and counted again"
+    sure(counter)
+    before = balances(shop.central, counter.company)
+    counter.transfer("Fondo de caja", 500)
+    counter.sell_some(2)
+    session = counter.cut(counted=should_be(counter) - 5)
+    counter.button('sale.point.cash.session', 'open', session)
+    # What was noted is forgotten, it is counted anew
+    counter.cut(counted=should_be(counter) - 3)
+    counter.sell_some(1, start=4)
+    expected = should_be(counter)
+    counter.cut(counted=expected + Decimal('2.50'))
+    counter.transfer("Fondo de caja", -500)
+    counter.sell_some(1, start=8)
+    counter.cut()
+    send(shop)
+    assert set(states(shop.central, 'cash_cut')) == {'processed'}
+    ours, theirs = sessions(counter), sessions(central)
+    assert [
+        [t[:2] for t in day['transfers'] if t[0] != "Fondo de caja"]
+        for day in theirs] == [
+            [("Faltante", Decimal(-3))], [("Sobrante", Decimal('2.50'))], []]
+    assert [(d['start'], d['balance'], d['end']) for d in ours] == [
+        (d['start'], d['balance'], d['end']) for d in theirs]
+    assert theirs[1]['end'] == expected + Decimal('2.50')
+    assert {t[3:] for day in theirs for t in day['transfers']} == {
+        ('posted', 'posted')}
+    after = balances(shop.central, counter.company)
+    assert after['703.21'] - before.get('703.21', 0) == Decimal('.50')
+    assert after.get('101.02', 0) == before.get('101.02', 0)
 
 
 def test_empty_session_that_is_deleted_is_withdrawn(shop, counter):

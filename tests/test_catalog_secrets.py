@@ -84,21 +84,3 @@ def test_keys_and_hashes_of_the_central_stay(secrets):
     assert hashes['esp.lupita'].encode() in data
     for secret in stay:
         assert secret.encode() not in data
-
-
-def test_another_module_adds_its_model_by_one_record(secrets):
-    with secrets.central.transaction():
-        Product = secrets.central.get('product.product')
-        product = Product.search([('salable', '=', True)], limit=1)[0]
-        secrets.central.get('offline_sales_foreign.shelf').create([
-                {'name': "A1", 'product': product.id},
-                {'name': "A2"},
-                {'name': "B1", 'product': product.id},
-                ])
-        code = product.code
-    secrets.obtain()
-    with secrets.branch.transaction():
-        Shelf = secrets.branch.get('offline_sales_foreign.shelf')
-        assert {
-            (s.name, s.product.code if s.product else None)
-            for s in Shelf.search([])} == {("A1", code), ("A2", None)}

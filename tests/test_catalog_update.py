@@ -18,6 +18,7 @@ from trytond.modules.offline_sales.offline_sales.exceptions import (  # isort: s
     CentralError, ResetRefused, UpdateRunning)
 
 from .counter import Counter, documents
+from .usage import Cashier
 
 LINE = 'account.invoice.payment_term.line.delta'
 
@@ -222,6 +223,38 @@ def test_schedule_tries_again_an_hour_after_a_failure(shop, clock):
     clock.now += dt.timedelta(minutes=31)
     assert clock.run() == 1
     assert log(shop.branch)[-1]['state'] == 'done'
+
+
+def notices(shop, login='esp.lupita'):
+    "Return what a cashier reads, who logs in now"
+    cashier = Cashier(shop.web.url, shop.branch.name, login).login()
+    return [
+        n for n in cashier.call('model.res.notification.get', 10)
+        if n['unread']]
+
+
+def test_failed_night_is_read_by_who_logs_in_next(shop, clock):
+    clock.now += dt.timedelta(days=3)
+    assert not notices(shop)
+    for _ in range(2):
+        with shop.offline(), pytest.raises(CentralError):
+            clock.run()
+        clock.now += dt.timedelta(minutes=61)
+    for login in ['esp.lupita', 'esp.martin']:
+        notice, = notices(shop, login)
+        failed = log(shop.branch)[-1]
+        assert notice['label'].startswith("Los catálogos no se actualizaron")
+        assert notice['description'] == failed['message']
+        assert "El servidor" in notice['description']
+        cashier = Cashier(shop.web.url, shop.branch.name, login).login()
+        record, = cashier.call(
+            f"model.{notice['model']}.read", notice['records'], ['state'])
+        assert record['state'] == 'failed'
+    # The administrator of the branch reads it too
+    with shop.branch.transaction(user=1):
+        assert len(shop.branch.get('res.notification').get()) == 1
+    assert clock.run() == 1
+    assert not notices(shop)
 
 
 def test_schedule_does_nothing_at_the_central(shop):

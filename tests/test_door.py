@@ -6,6 +6,7 @@ import threading
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from trytond.modules.offline_sales.offline_sales import (  # isort: skip
     routes, wire)
@@ -18,7 +19,7 @@ from .usage import Cashier
 PROCEDURES = [
     'digest', 'documents', 'heartbeat', 'hello', 'rows', 'status', 'stock',
     'updates']
-ALL = [*PROCEDURES, 'pair']
+ALL = [*PROCEDURES, 'invitation', 'pair']
 
 
 @pytest.fixture
@@ -50,6 +51,51 @@ def test_no_good_key(office, name):
     assert len(answers) == 1
     office.revoke()
     assert error(caller.post(name)) == 'unauthorized'
+
+
+class From(HTTPAdapter):
+    "Who asks from another address of this machine"
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(
+            *args, source_address=(self.address, 0), **kwargs)
+
+
+def test_wrong_keys_are_limited_by_address(office, configure, monkeypatch):
+    "A branch that asks from there passes, and who asks from elsewhere"
+    configure('wrong_key_rate', '20')
+    caller = office.pair()
+    wrong = Caller(office.url, 'wrong', caller.branch, caller.uuid)
+    no_key = Caller(office.url, None, caller.branch, caller.uuid)
+    told = [wrong.post(name).status_code for name in PROCEDURES * 2]
+    told += [no_key.post('hello').status_code for _ in range(4)]
+    assert set(told) == {401}
+    for stranger in [wrong, no_key]:
+        answer = stranger.post('hello')
+        assert (answer.status_code, error(answer)) == (429, 'rate_limited')
+        assert 1 <= int(answer.headers['Retry-After']) <= 3
+    assert caller.post('hello').ok
+    elsewhere = requests.Session()
+    elsewhere.mount('http://', From('127.0.0.2'))
+    answer = elsewhere.post(f'{office.url}/hello', data=wire.dumps(
+            wrong.envelope()), headers={'Authorization': 'Bearer wrong'})
+    assert answer.status_code == 401
+    # Nor do many addresses crowd out the rate of a branch
+    configure('rate', '2')
+    routes._buckets.clear()
+    assert [caller.post('hello').status_code for _ in range(3)] == [
+        200, 200, 429]
+    for buckets in [routes._buckets, routes._strangers]:
+        monkeypatch.setattr(buckets, 'size', 5)
+    for number in range(3, 10):
+        elsewhere.mount('http://', From(f'127.0.0.{number}'))
+        assert elsewhere.post(f'{office.url}/hello').status_code == 401
+    assert len(routes._strangers) == 5
+    assert caller.post('hello').status_code == 429
 
 
 @pytest.mark.parametrize('name', PROCEDURES)

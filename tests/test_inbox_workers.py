@@ -1,13 +1,16 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 "Documents processed on PostgreSQL by several processes at once"
+import os
+import signal
 import time
 
 import pytest
+from proteus import Model
 
 from trytond.pool import Pool
 
-from .counter import Counter, balances, documents
+from .counter import Counter, balances, contents, documents
 from .test_inbox import Inbox
 
 
@@ -50,14 +53,31 @@ def outcome():
         }
 
 
+def sweep():
+    "As the cron does"
+    Pool().get('offline_sales.document').sweep()
+
+
+# make soak sells the whole day of a shop
+TICKETS = int(os.environ.get('OFFLINE_SALES_TEST_TICKETS', 60))
+_days = []
+
+
 @pytest.fixture
-def day(shop):
+def day(request):
     "What a branch has to send, and what becomes of it on SQLite"
+    if not _days:
+        _days.append(make_day(request.getfixturevalue('shop')))
+    return _days[0]
+
+
+def make_day(shop):
     counter = Counter(shop.branch)
-    counter.sell_some(40)
+    morning = TICKETS * 2 // 3
+    counter.sell_some(morning)
     counter.transfer("Fondo de caja", 100)
     counter.cut()
-    counter.sell_some(20, start=40)
+    counter.sell_some(TICKETS - morning, start=morning)
     counter.cut()
     inbox = Inbox(shop)
     entries = inbox.entries()
@@ -109,3 +129,86 @@ def test_two_workers(day, make_server):
         time.sleep(1)
     check(found, day)
     assert 'Traceback' not in central.tail(1000)
+
+
+def sell(config, products, methods):
+    "Sell at the online point and post at once, by the screens' own buttons"
+    Sale = Model.get('sale.point.sale', config=config)
+    Point = Model.get('sale.point', config=config)
+    Product = Model.get('product.product', config=config)
+    Method = Model.get('sale.point.payment.method', config=config)
+    point, = Point.find([('id', '=', methods['point'])])
+    sale = Sale(point=point)
+    for product in products:
+        line = sale.lines.new()
+        line.product = Product(product)
+        line.quantity = 1
+    sale.save()
+    payment = sale.payments.new()
+    payment.method = Method(methods['cash'])
+    payment.amount = sale.total
+    sale.save()
+    sale.click('process')
+    sale.click('post')
+    assert sale.state == 'posted'
+
+
+def facts(code):
+    pool = Pool()
+    Register = pool.get('offline_sales.register')
+    register, = Register.search([('branch.code', '=', code)])
+    method, = pool.get('sale.point.payment.method').search([
+            ('cash', '=', True),
+            ('company', '=', register.branch.company.id)])
+    return {'point': register.online_point.id, 'cash': method.id}
+
+
+def test_online_cashier_is_never_refused(day, make_server):
+    "While two workers process the day of a branch"
+    central = make_server(
+        'central', 'company', 'postgresql', {'queue': {'worker': True}})
+    methods = central.run(facts, 'ESP')
+    central.run(receive, 'ESP', day['entries'])
+    central.start()
+    products = sorted({
+            node['values']['product']
+            for entry in day['entries']
+            for node in contents(entry)['record']['children'].get('lines', [])
+            })[:2]
+    sold = 0
+    with central.proteus('gerencia') as config:
+        Document = Model.get('offline_sales.document', config=config)
+        central.spawn('trytond-worker', '-n', '2')
+        deadline = time.monotonic() + 10 * TICKETS
+        while Document.find(
+                [('state', 'in', ['received', 'prepared'])], limit=1):
+            assert time.monotonic() < deadline
+            # Whatever is refused raises
+            sell(config, products, methods)
+            sold += 1
+    assert sold
+    found = central.run(outcome)
+    assert {(state, reason) for _, state, reason in found['states']} == {
+        ('processed', None)}
+    assert set(day['numbers']) < set(found['numbers'])
+    assert len(found['numbers']) == len(day['numbers']) + sold
+    assert 'Traceback' not in central.tail(1000)
+
+
+def test_sweep_takes_up_what_killed_workers_left(day, make_server):
+    central = make_server(
+        'central', 'company', 'postgresql', {'queue': {'worker': True}})
+    central.run(receive, 'ESP', day['entries'])
+    worker = central.spawn('trytond-worker', '-n', '2')
+    central.start()
+    with central.proteus() as config:
+        Document = Model.get('offline_sales.document', config=config)
+        while not Document.find(
+                [('state', '=', 'prepared')], limit=1):
+            time.sleep(.05)
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    states = {state for _, state, _ in central.run(outcome)['states']}
+    assert states & {'received', 'prepared'}
+    central.run(sweep, user=0)
+    check(central.run(outcome), day)

@@ -46,3 +46,21 @@ def test_spanish_names_the_same_values(exported):
     assert [
         _key(e) for e in exported
         if e.msgstr and _names(e.msgid) != _names(e.msgstr)] == []
+
+
+def _placeholders(text):
+    return Counter(re.findall(r'%\(\w+\)\w|%\w|\{\w+\}', text))
+
+
+def test_commands_in_spanish():
+    "Else run make locale, and translate"
+    file = translations.commands_file()
+    stored = [
+        m for m in translations.commands_catalog() if m.id]
+    assert [m.id for m in stored if not m.string or m.fuzzy] == []
+    assert [
+        m.id for m in stored
+        if _placeholders(m.id) != _placeholders(m.string)] == []
+    with file.open('rb') as po:
+        assert file.with_suffix('.mo').read_bytes() == (
+            translations.compiled(translations.read_po(po)))

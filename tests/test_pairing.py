@@ -7,7 +7,6 @@ import threading
 import pytest
 from werkzeug.test import Client as Visitor
 
-from trytond import config
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -159,14 +158,10 @@ def test_code_is_kept_as_hash(office):
 
 
 @pytest.fixture
-def fernet():
+def fernet(configure):
     "A Fernet key of the servers"
     from cryptography.fernet import Fernet
-    if not config.has_section('offline_sales'):
-        config.add_section('offline_sales')
-    config.set('offline_sales', 'fernet_key', Fernet.generate_key().decode())
-    yield
-    config.set('offline_sales', 'fernet_key', '')
+    configure('fernet_key', Fernet.generate_key().decode())
 
 
 def test_secrets_are_protected_at_rest(fernet, office, branch):

@@ -11,9 +11,14 @@ import pytest
 
 from trytond.exceptions import UserError
 from trytond.model import ModelView
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.protocols.wrappers import exceptions
+from trytond.report import Report
 from trytond.transaction import Transaction
+
+from trytond.modules.offline_sales.offline_sales.restriction import (  # isort: skip
+    GuardReportMixin)
 
 from .counter import Counter
 from .usage import Cashier, Fault, Refused
@@ -82,6 +87,20 @@ def test_administrator_may_administer(shop):
     admin = Cashier(shop.web.url, shop.branch.name, 'admin').login()
     assert admin.call('model.ir.cron.search', [], 0, None, None)
     assert admin.call('wizard.offline_sales.configuration.test.create')
+
+
+def test_report_of_the_module_takes_no_action_of_another(shop):
+    "whose groups would be those that are asked for"
+    class Own(GuardReportMixin, Report):
+        __name__ = 'offline_sales.report'
+        __rpc__ = {}
+
+    def check():
+        Action = shop.central.get('ir.action.report')
+        for action in Action.search([], limit=1):
+            Own.check_access(action, None, [])
+    with pytest.raises(AccessError):
+        shop.central.run(check)
 
 
 @pytest.mark.parametrize('call', [
@@ -198,11 +217,13 @@ def test_menu_of_a_responsible_at_the_central(shop):
 def test_menu_is_that_of_a_cashier(shop, cashier):
     assert menus(cashier, shop.branch) == {
         'ir.menu_administration',
+        'offline_sales.menu_cash_cut_print',
         'offline_sales.menu_catalog_obtain',
         'offline_sales.menu_configuration_test',
         'offline_sales.menu_document_attend_form',
         'offline_sales.menu_document_form',
         'offline_sales.menu_document_send',
+        'offline_sales.menu_journal_print',
         'offline_sales.menu_offline_sales',
         'offline_sales.menu_update_form',
         'offline_sales.menu_usage_form',

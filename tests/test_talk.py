@@ -9,7 +9,6 @@ import logging
 import pytest
 import requests
 
-from trytond import config
 from trytond.exceptions import UserError
 from trytond.pool import Pool
 from trytond.protocols.wrappers import Response
@@ -36,18 +35,6 @@ def procedure(monkeypatch):
     "Register a procedure for the time of a test"
     monkeypatch.setattr(routes, '_procedures', dict(routes._procedures))
     return routes.procedure
-
-
-@pytest.fixture
-def configure():
-    "Set options of the section offline_sales for the time of a test"
-    if not config.has_section('offline_sales'):
-        config.add_section('offline_sales')
-
-    yield lambda name, value: config.set('offline_sales', name, value)
-    config.remove_section('offline_sales')
-    # The values that were read are remembered
-    config.set('database', 'list', 'True')
 
 
 def result(response):

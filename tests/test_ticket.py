@@ -124,6 +124,26 @@ def test_payload_holds_every_stored_column(shop, counter):
         assert node['values'].keys() == columns(name) - inverse
 
 
+def test_payload_says_what_the_branch_cannot_name(shop, counter, caplog):
+    "A reference that may be empty is left out, but not in silence"
+    def forget():
+        Link = shop.branch.get('offline_sales.link')
+        Link.delete(Link.search([('model', '=', 'company.employee')]))
+    counter.sell_some(1)
+    shop.branch.run(forget)
+    counter.sell_some(1)
+    named, unnamed = (
+        contents(d) for d in documents(
+            shop.branch, ('kind', '=', 'ticket')))
+    assert named['record']['values']['employee']
+    assert 'left_out' not in named
+    assert 'employee' not in unnamed['record']['values']
+    assert unnamed['left_out'] == ['sale.point.sale.employee']
+    assert [
+        'sale.point.sale.employee' in r.getMessage() for r in caplog.records
+        if r.levelname == 'WARNING'] == [True]
+
+
 def test_payload_never_changes(shop, counter):
     counter.sell([(counter.codes(1)[0], 1)])
 

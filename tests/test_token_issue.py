@@ -4,15 +4,20 @@
 import base64
 import datetime as dt
 import logging
+import os
+import pwd
 import re
 import xmlrpc.client
 
+import offline_sales_cli as cli
+import offline_sales_cli.token
 import pytest
 from cryptography.fernet import Fernet
 
 from trytond import config
 from trytond.exceptions import UserError
-from trytond.modules.offline_sales.offline_sales import cli, wire
+from trytond.model.exceptions import AccessError
+from trytond.modules.offline_sales.offline_sales import wire
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -23,6 +28,7 @@ from trytond.modules.offline_sales.offline_sales.token import (  # isort: skip
 from trytond.modules.offline_sales.offline_sales.token.key import (  # isort: skip
     fingerprint)
 
+from .counter import Counter
 from .process import PASSWORD
 from .usage import Asked, Cashier, Fault, Refused, give
 
@@ -59,9 +65,11 @@ def context(shop):
         return {'company': company.id, 'companies': [company.id]}
 
 
-def generate(shop, client, **values):
+def generate(shop, client, action_id=None, **values):
     "Generate a token by the wizard, as the desktop client does"
     ctx = context(shop)
+    if action_id:
+        ctx['action_id'] = action_id
     session, start, end = client.call(
         'wizard.offline_sales.token.generate.create', context=ctx)
     values = {
@@ -189,12 +197,120 @@ def test_branch_of_another_company_gets_no_token(shop, responsible):
     assert "of your companies" in fault.value.text
 
 
-def test_only_the_responsible_generate(shop):
+def put_in_groups(shop, names, login='esp.martin'):
+    "Give the user these groups of the module at the central, and no other"
+    def put():
+        ModelData = shop.central.get('ir.model.data')
+        User = shop.central.get('res.user')
+        User.write(User.search([('login', '=', login)]), {
+                'groups': [
+                    ('remove', [
+                            g.id for g in shop.central.get(
+                                'res.group').search([])]),
+                    ('add', [
+                            ModelData.get_id('offline_sales', name)
+                            for name in names])]})
+    shop.central.run(put)
+
+
+# A client may name any action as that of the wizard
+@pytest.mark.parametrize('action', [None, 999_999, 1])
+def test_only_the_responsible_generate(shop, action):
     other = Cashier(shop.web.url, shop.central.name, 'esp.martin').login()
-    with pytest.raises(Fault):
-        generate(shop, other, identifier=algorithm.make_id())
-    with pytest.raises(Fault):
-        other.call('model.offline_sales.token.search', [], 0, None, None)
+    for groups in [
+            [], ['group_offline_sales_admin', 'group_offline_sales_branch']]:
+        put_in_groups(shop, groups)
+        with pytest.raises(Fault) as fault:
+            generate(
+                shop, other, identifier=algorithm.make_id(),
+                action_id=action)
+        assert fault.value.kind == 'UserError'
+        with pytest.raises(Fault):
+            other.call('model.offline_sales.token.search', [], 0, None, None)
+    assert log(shop) == []
+
+
+def test_only_the_responsible_give(shop):
+    "also beneath the wizard"
+    put_in_groups(
+        shop, ['group_offline_sales_admin', 'group_offline_sales_branch'])
+
+    def give():
+        Branch = shop.central.get('offline_sales.branch')
+        Token = shop.central.get('offline_sales.token')
+        branch, = Branch.search([('code', '=', 'ESP')])
+        return Token.give(branch, algorithm.make_id(), 4, "Sin línea")
+    martin = Counter(shop.central, 'esp.martin').user
+    with pytest.raises(AccessError) as error:
+        shop.central.run(give, user=martin)
+    assert "Only members of the group" in error.value.message
+    assert log(shop) == []
+    put_in_groups(shop, ['group_offline_sales_responsible'])
+    shop.central.run(give, user=martin)
+    assert [entry['user'] for entry in log(shop)] == ['esp.martin']
+
+
+def own_doors(shop):
+    "Return the groups of each wizard and each button of the module"
+    def read():
+        pool = Pool()
+        Action = pool.get('ir.action.wizard')
+        Button = pool.get('ir.model.button')
+        doors = {
+            ('wizard', name): Action.get_groups(name)
+            for name, _ in pool.iterobject(type='wizard')
+            if name.startswith('offline_sales.')}
+        for name, Model in pool.iterobject():
+            if name.startswith('offline_sales.'):
+                for button in getattr(Model, '_buttons', {}):
+                    doors['model', f'{name}.{button}'] = Button.get_groups(
+                        name, button)
+        return doors
+    return shop.central.run(read)
+
+
+def test_each_wizard_and_button_is_for_its_groups(shop):
+    "whatever action the client names, and whatever else the user is"
+    def prepare(groups):
+        User = shop.central.get('res.user')
+        Group = shop.central.get('res.group')
+        Session = shop.central.get('ir.session.wizard')
+        User.write(User.search([('login', '=', 'esp.martin')]), {
+                'groups': [
+                    ('remove', list(groups)),
+                    ('add', [
+                            g.id for g in Group.search([
+                                    ('id', 'not in', list(groups))])])]})
+        return Session.create([{}])[0].id
+    doors = own_doors(shop)
+    assert {name for type_, name in doors if type_ == 'wizard'} >= {
+        'offline_sales.branch.pairing', 'offline_sales.catalog.obtain',
+        'offline_sales.catalog.reset', 'offline_sales.configuration.pair',
+        'offline_sales.configuration.test', 'offline_sales.document.send',
+        'offline_sales.token.generate'}
+    assert [door for door, groups in doors.items() if not groups] == []
+    other = Cashier(shop.web.url, shop.central.name, 'esp.martin').login()
+    branch = branch_id(shop)
+    for (type_, name), groups in doors.items():
+        session = shop.central.run(prepare, groups)
+        ctx = {
+            **context(shop), 'action_id': 999_999,
+            'active_model': 'offline_sales.branch', 'active_id': branch,
+            'active_ids': [branch]}
+        if type_ == 'model':
+            calls = [(f'model.{name}', [branch])]
+        else:
+            start = shop.central.get(name, type='wizard').start_state
+            calls = [
+                (f'wizard.{name}.create',),
+                (f'wizard.{name}.execute', session, {}, start)]
+        for call in calls:
+            with pytest.raises(Fault) as fault:
+                other.call(*call, context=ctx)
+            assert fault.value.kind == 'UserError', call
+            assert re.search(
+                "not allowed|access|not a member|don't exist",
+                fault.value.text), call
 
 
 def test_log_is_written_by_nobody(shop, responsible):
@@ -209,17 +325,22 @@ def test_log_is_written_by_nobody(shop, responsible):
 
 
 def test_terminal_gives_the_same(shop, capsys, monkeypatch):
-    monkeypatch.setattr(cli.getpass, 'getuser', lambda: "operador")
+    for name in ['LOGNAME', 'USER', 'LNAME', 'USERNAME']:
+        monkeypatch.setenv(name, "otra")
+    monkeypatch.delenv('SUDO_UID', raising=False)
     monkeypatch.setattr(config, 'update_etc', lambda files: None)
     cashier = Cashier(shop.web.url, shop.branch.name)
     identifier = cashier.ask()
-    cli.main([
-            '-d', shop.central.name, 'token', '--branch', 'ESP', '--hours',
-            '2', '--reason', "Sin línea", identifier])
+    with pytest.raises(SystemExit) as end:
+        cli.main([
+                '-d', shop.central.name, 'token', '--branch', 'ESP', '--hours',
+                '2', '--reason', "Sin línea", identifier])
+    assert end.value.code == 0
     token = capsys.readouterr().out.rpartition(':')[2].strip()
     assert re.fullmatch(r'\d{4} \d{4} 02', token)
     entry, = log(shop)
-    assert (entry['user'], entry['terminal']) == (None, "operador")
+    assert (entry['user'], entry['terminal']) == (
+        None, pwd.getpwuid(os.getuid()).pw_name)
     assert (entry['hours'], entry['reason']) == (2, "Sin línea")
     cashier.login(token)
 
@@ -227,15 +348,33 @@ def test_terminal_gives_the_same(shop, capsys, monkeypatch):
 @pytest.mark.parametrize('arguments, text', [
         (['--branch', 'NADA', '985 960 485'], "0 branches"),
         (['--branch', 'ESP', '123'], "nine digits"),
-        (['--branch', 'ESP', '--hours', '99', '385960487'], "hours")])
-def test_terminal_says_what_is_wrong(shop, monkeypatch, arguments, text):
+        (['--branch', 'ESP', '--hours', '99', '385960487'], "hours"),
+        (['--branch', 'ESP', '--hours', '0', '385960487'], "hours")])
+def test_terminal_says_what_is_wrong(
+        shop, capsys, monkeypatch, arguments, text):
     monkeypatch.setattr(config, 'update_etc', lambda files: None)
     with pytest.raises(SystemExit) as end:
         cli.main([
                 '-d', shop.central.name, 'token', '--reason', "x",
                 *arguments])
-    assert text in end.value.code
+    assert end.value.code == 1
+    assert text in capsys.readouterr().err
     assert log(shop) == []
+
+
+@pytest.mark.parametrize('uid, sudo, name', [
+        (0, None, 'root'), (0, '1', pwd.getpwuid(1).pw_name), (0, 'x', 'root'),
+        (0, '٣', 'root'), (0, '4123456789', '4123456789'),
+        (0, '9' * 30, '9' * 30), (1, '2', pwd.getpwuid(1).pw_name),
+        (4123456789, None, '4123456789')])
+def test_terminal_says_who(monkeypatch, uid, sudo, name):
+    "Only root can say that somebody else is behind"
+    monkeypatch.setenv('LOGNAME', "otra")
+    monkeypatch.setattr(os, 'getuid', lambda: uid)
+    monkeypatch.delenv('SUDO_UID', raising=False)
+    if sudo:
+        monkeypatch.setenv('SUDO_UID', sudo)
+    assert offline_sales_cli.token.get_operator() == name
 
 
 # Secrets
@@ -427,24 +566,77 @@ def test_nonsense_about_keys_is_refused(shop, accepted):
         shop.branch.run(ask)
 
 
-def test_dump_of_the_central_does_not_give_the_key(shop):
-    if not config.has_section('offline_sales'):
-        config.add_section('offline_sales')
-    config.set(
-        'offline_sales', 'fernet_key', Fernet.generate_key().decode())
-    try:
-        rotate(shop)
-        for _ in range(2):
-            contact(shop)
+@pytest.fixture
+def set_fernet_key(configure):
+    return lambda key: configure('fernet_key', key)
 
-        def read():
-            Credential = Pool().get('offline_sales.credential')
-            return Credential.get('token', branch=branch_id_)
-        branch_id_ = branch_id(shop)
-        key = shop.central.run(read)
-        assert len(base64.b64decode(key)) == 32
-        assert key not in dump(shop.central)
+
+def test_dump_of_the_central_does_not_give_the_key(shop, set_fernet_key):
+    set_fernet_key(Fernet.generate_key().decode())
+    rotate(shop)
+    for _ in range(2):
+        contact(shop)
+
+    def read():
+        Credential = Pool().get('offline_sales.credential')
+        return Credential.get('token', branch=branch_id_)
+    branch_id_ = branch_id(shop)
+    key = shop.central.run(read)
+    assert len(base64.b64decode(key)) == 32
+    assert key not in dump(shop.central)
+    cashier = Cashier(shop.web.url, shop.branch.name)
+    cashier.login(give(shop.central)(cashier.ask()))
+
+
+@pytest.mark.parametrize('lost', ['configuration', 'credential'])
+def test_key_that_the_central_lost(
+        shop, responsible, set_fernet_key, caplog, lost):
+    "The branch is answered all the same, and somebody is told"
+    def notice():
+        branch, = responsible.call(
+            'model.offline_sales.branch.read', [branch_id_],
+            ['token_notice'], context=context(shop))
+        return branch['token_notice']
+
+    def protect():
+        # At the central alone: the branch has a configuration of its own
+        Credential = Pool().get('offline_sales.credential')
+        value = Credential.get('token', branch=branch_id_)
+        Credential.set('token', value, branch=branch_id_)
+        return value
+
+    def lose():
+        Credential = Pool().get('offline_sales.credential')
+        Credential.set('token', None, branch=branch_id_)
+    branch_id_ = branch_id(shop)
+    assert notice() is None
+    fernet = Fernet.generate_key().decode()
+    set_fernet_key(fernet)
+    key = shop.central.run(protect)
+    if lost == 'configuration':
+        set_fernet_key('')
+    else:
+        shop.central.run(lose)
+    former = keys(shop.branch)
+    caplog.clear()
+    contact(shop)
+    shop.obtain()
+    assert keys(shop.branch) == former
+    told = [r.getMessage() for r in caplog.records if r.levelname == 'ERROR']
+    assert told and all(
+        'branch ESP of database central' in text and 'pair it again' in text
+        for text in told)
+    assert not [s for s in [key, fernet] if s in caplog.text]
+    assert 'fernet_key' in notice() and 'pair the branch again' in notice()
+    with pytest.raises(Fault) as fault:
+        generate(shop, responsible, identifier=algorithm.make_id())
+    assert fault.value.text == notice()
+    assert log(shop) == []
+    if lost == 'configuration':
+        set_fernet_key(Fernet.generate_key().decode())
+        assert notice()
+        set_fernet_key(fernet)
+        assert notice() is None
+        contact(shop)
         cashier = Cashier(shop.web.url, shop.branch.name)
         cashier.login(give(shop.central)(cashier.ask()))
-    finally:
-        config.set('offline_sales', 'fernet_key', '')

@@ -6,6 +6,7 @@ from proteus import Model, Wizard
 
 from trytond.modules.offline_sales.demo import day, look
 from trytond.modules.offline_sales.tests.process import PASSWORD
+from trytond.modules.offline_sales.tests.process import pair as connect
 
 CASHIER = 'esp.lupita'
 
@@ -21,17 +22,8 @@ def pair(request, make_server):
     branch = make_server('branch', 'selling', request.param[1])
     for server in [central, branch]:
         server.start()
-    with central.proteus() as config:
-        Branch = Model.get('offline_sales.branch', config=config)
-        record, = Branch.find([('code', '=', 'ESP')])
-        code = Wizard(
-            'offline_sales.branch.pairing', [record], config=config).form.code
+    connect(central, branch)
     with branch.proteus() as config:
-        pairing = Wizard('offline_sales.configuration.pair', config=config)
-        pairing.form.url = central.url
-        pairing.form.database = central.database
-        pairing.form.code = code
-        pairing.execute('pair')
         obtain(branch, config)
     return central, branch
 

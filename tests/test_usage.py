@@ -10,7 +10,7 @@ import requests
 
 from trytond import config
 from trytond.exceptions import UserError
-from trytond.protocols.wrappers import HTTPStatus
+from trytond.protocols.wrappers import HTTPStatus, exceptions
 
 from trytond.modules.offline_sales.offline_sales.token import (  # isort: skip
     algorithm, gate, period, usage)
@@ -359,6 +359,38 @@ def test_login_without_a_token_takes_no_failure_back(
     assert refusal.value.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
+def test_wrong_tokens_are_counted_under_a_name_nobody_can_guess(
+        cashier, shop, monkeypatch):
+    "Else who cannot log in could keep a cashier from typing his token"
+    monkeypatch.setattr('trytond.res.user.time.sleep', lambda seconds: None)
+    with shop.branch.transaction():
+        uuid = shop.branch.get('offline_sales.configuration')(1).uuid
+    for name in [f'{PARAMETER},esp.lupita', PARAMETER, uuid]:
+        stranger = Cashier(shop.web.url, shop.branch.name, name)
+        for _ in range(7):
+            with pytest.raises(Refused):
+                stranger.login(password='wrong')
+    identifier = cashier.ask()
+    with pytest.raises(Asked):
+        cashier.login('0000000008')
+
+    def names():
+        Attempt = shop.branch.get('res.user.login.attempt')
+        return {a.login for a in Attempt.search([])}
+    counted = shop.branch.run(names) - {
+        f'{PARAMETER},esp.lupita', PARAMETER, uuid, 'esp.lupita'}
+    (name,) = counted
+    assert len(name) == 64
+    # Not the same at another branch
+    with shop.branch.transaction(user=0):
+        shop.branch.get('offline_sales.credential').set_token_keys(
+            [algorithm.make_key()])
+    with pytest.raises(Asked):
+        cashier.login('0000000008')
+    assert len(shop.branch.run(names)) == 6
+    assert identifier == cashier.ask()
+
+
 def test_no_neighbour_of_the_token_opens(shop):
     "None of 10,000 codes, all neighbours included"
     identifier = algorithm.make_id()
@@ -448,6 +480,80 @@ def test_clock_turned_back_over_a_restart_stops_the_selling(
     assert sell(shop)
     clock.pass_(7 * HOUR)
     assert refused(sell, shop)
+
+
+@pytest.mark.parametrize('passed', [1, 7], ids=['more left', 'less left'])
+@pytest.mark.parametrize('whose', ['branch', 'user'])
+def test_new_token_while_the_former_waits_for_the_clock(
+        cashier, shop, clock, whose, passed):
+    "It opens, whatever is left of the former, and its end is an end"
+    if whose == 'user':
+        with shop.central.transaction():
+            Branch = shop.central.get('offline_sales.branch')
+            Branch.write(
+                Branch.search([('code', '=', 'ESP')]), {'usage': 'user'})
+        shop.obtain()
+    shop.open_usage(hours=8)
+    clock.pass_(passed * HOUR)
+    assert sell(shop)
+    clock.restart(off=-10 * HOUR)
+    token = give(shop.central, hours=2)(cashier.ask())
+    cashier.login(token)
+    assert sell(shop)
+    # Who has a usage is not asked again
+    Cashier(shop.web.url, shop.branch.name).login()
+    clock.pass_(2 * HOUR + 60)
+    assert "can be finished" in refused(sell, shop)
+    assert cashier.call('model.res.user.get_preferences', True)
+    clock.pass_(5 * 60)
+    with pytest.raises(Refused):
+        cashier.call('model.res.user.get_preferences', True)
+    assert usages(shop.branch, 'state') == [('open',), ('closed',)]
+    assert "put it right" in refused(sell, shop)
+    clock.turn(10 * HOUR)
+    if passed == 1:
+        assert sell(shop)
+
+
+def test_end_of_a_usage_leaves_who_has_another_his_session(
+        cashier, shop, clock):
+    "also the first request after a start, which ir.session does not check"
+    shop.open_usage(hours=8)
+    clock.pass_(7 * HOUR)
+    assert sell(shop)
+    clock.restart(off=-HOUR / 2)
+    cashier.login(give(shop.central, hours=8)(cashier.ask()))
+    clock.turn(HOUR / 2)
+    clock.pass_(HOUR + 10 * 60)
+
+    def check():
+        shop.branch.get('offline_sales.usage').check_session()
+    lupita = Counter(shop.branch).user
+    shop.branch.run(check, user=lupita)
+    assert cashier.call('model.res.user.get_preferences', True)
+    assert usages(shop.branch, 'state') == [('closed',), ('open',)]
+    clock.pass_(8 * HOUR)
+    with pytest.raises(exceptions.Unauthorized):
+        shop.branch.run(check, user=lupita)
+
+
+def test_end_of_the_usage_of_another_refuses_nobody(shop, clock):
+    with shop.central.transaction():
+        Branch = shop.central.get('offline_sales.branch')
+        Branch.write(Branch.search([('code', '=', 'ESP')]), {'usage': 'user'})
+    shop.obtain()
+    shop.open_usage(hours=1)
+    shop.open_usage('esp.martin', hours=8)
+    clock.pass_(2 * HOUR)
+
+    def check():
+        shop.branch.get('offline_sales.usage').check_session()
+    lupita, martin = (
+        Counter(shop.branch, login).user
+        for login in ['esp.lupita', 'esp.martin'])
+    shop.branch.run(check, user=martin)
+    with pytest.raises(exceptions.Unauthorized):
+        shop.branch.run(check, user=lupita)
 
 
 def test_marks_are_kept_while_nobody_sells(cashier, shop, clock):

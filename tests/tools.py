@@ -1,6 +1,7 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 "The two servers of a test: databases in this process, real HTTP between them"
+import tempfile
 import threading
 import weakref
 from contextlib import contextmanager
@@ -54,6 +55,15 @@ class Database:
             template, self.facts = template.file(self.store), template.facts(
                 self.store)
         self.store.create(self.name, template)
+        self._load()
+
+    def admin(self, *args):
+        "Run trytond-admin, and go on with the modules that are then activated"
+        with tempfile.TemporaryDirectory() as directory:
+            Server(self.store, self.name, directory).admin(*args)
+        self._load()
+
+    def _load(self):
         Cache.drop(self.name)
         backend.Database.clear_cache()
         modules = self._activated()

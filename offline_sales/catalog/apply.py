@@ -9,10 +9,13 @@ from collections import defaultdict
 from itertools import chain
 
 from sql import Column as SQLColumn
+from sql.conditionals import Coalesce
+from sql.functions import Function
+from sql.operators import Operator
 
 from trytond import backend
 from trytond.cache import Cache
-from trytond.model import DeactivableMixin
+from trytond.model import DeactivableMixin, ValueMixin, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -20,8 +23,12 @@ from .. import record
 from .spec import TRANSLATION
 
 
-# What becomes of a received row
-CHANGE, MAKE, ALONE = range(3)
+# The types of columns for which a row can be given a value of its own
+TEXTS = frozenset({'VARCHAR', 'TEXT'})
+NUMBERS = frozenset({'INTEGER', 'BIGINT', 'FLOAT', 'NUMERIC'})
+# What becomes of a received row: the record is changed, made, made again as
+# it was lost, left alone
+CHANGE, MAKE, AGAIN, ALONE = range(4)
 
 
 class MissingRows(Exception):
@@ -75,6 +82,21 @@ def _targets(model, names=None):
         if c.kind == 'many2one' and (names is None or c.name in names)}
 
 
+def _column_names(expressions):
+    "Return the names of the columns in the SQL expressions, as a set"
+    names = set()
+    for expression in expressions:
+        if isinstance(expression, SQLColumn):
+            names.add(expression.name)
+        elif isinstance(expression, Function):
+            names |= _column_names(expression.args)
+        elif isinstance(expression, Coalesce):
+            names |= _column_names(expression.values)
+        elif isinstance(expression, Operator):
+            names |= _column_names(expression._operands)
+    return names
+
+
 def quote(name):
     return '"' + name.replace('"', '""') + '"'
 
@@ -87,16 +109,16 @@ class Apply:
     """
 
     def __init__(self, staging, unsettled=None):
-        self.staging = staging
         self.unsettled = unsettled or {}
         self.models = staging.models
         self.order, self.late = sort_models(self.models)
+        self.kept = {}
         self.cursor = Transaction().connection.cursor()
         self.prefix = 'staging.' if backend.name == 'sqlite' else 'pg_temp.'
-        self.received = {
-            name for name, model in self.models.items()
-            if staging.connection.execute(
-                f'SELECT 1 FROM {model.table} LIMIT 1').fetchone()}
+        # Read now: once this connection has written much to the staging, no
+        # other can
+        self.received = staging.filled()
+        self.gone = staging.gone()
 
     def execute(self, query, *params):
         if backend.name != 'sqlite':
@@ -110,10 +132,10 @@ class Apply:
         :raises MissingRows: if a row refers to one that is not there
         """
         names = [name for name in self.order if name in self.received]
+        deleted = self._delete()
         for name in names:
             self._identify(name)
         self._check(names)
-        deleted = self._delete()
         for name in names:
             self._park(name)
         for name in names:
@@ -122,6 +144,7 @@ class Apply:
         for name in names:
             self._fill(name)
             self._link(name)
+        self._delete_unused()
         self._derive(names)
         Cache.clear_all()
         return deleted
@@ -130,6 +153,15 @@ class Apply:
 
     def source(self, name):
         return self.prefix + self.models[name].table
+
+    def records(self, name):
+        return self.prefix + self.models[name].records
+
+    def _rows(self, name):
+        "Return the SQL of the rows s of the model and of their records r"
+        return (
+            f'{self.records(name)} r '
+            f'JOIN {self.source(name)} s ON s.id = r.id')
 
     @staticmethod
     def target(name):
@@ -143,8 +175,8 @@ class Apply:
         if name not in self.received:
             return f'({held})'
         return (
-            f'COALESCE((SELECT r.local FROM {self.source(name)} r '
-            f'WHERE r.id = {value}), ({held}))')
+            f'COALESCE((SELECT o.local FROM {self.records(name)} o '
+            f'WHERE o.id = {value}), ({held}))')
 
     def _value(self, model, index, alias='s'):
         "Return the SQL of the value of a received column in its local form"
@@ -188,33 +220,54 @@ class Apply:
     # Which record each row is
 
     def _identify(self, name):
-        "Give each received row of the model its local id"
-        source, model = self.source(name), self.models[name]
-        self.execute(
-            f'UPDATE {source} SET new = {CHANGE}, local = ('
-            f'SELECT l.local FROM offline_sales_link l '
-            f'WHERE l.model = ? AND l.central = {source}.id)', name)
-        self.execute(
-            f'UPDATE {source} SET local = ('
-            f'SELECT d.db_id FROM ir_model_data d WHERE d.model = ? '
-            f"AND d.module || '.' || d.fs_id = {source}.key) "
-            f'WHERE local IS NULL AND key IS NOT NULL', name)
-        self.execute(
-            f'UPDATE {source} SET local = ('
-            f'SELECT l.local FROM offline_sales_link l '
-            f'WHERE l.model = ? AND l.uuid = {source}.key) '
-            f'WHERE local IS NULL AND key IS NOT NULL', name)
-        if model.singleton:
-            self.execute(
-                f'UPDATE {source} SET local = '
-                f'(SELECT MIN(id) FROM {self.target(name)}) '
-                f'WHERE local IS NULL')
+        """Find the record of each received row of the model
+
+        What one way does not find is left to the next.
+        """
+        target, records = self.target(name), self.records(name)
+        self._found(name,
+            'SELECT s.id, l.local FROM offline_sales_link l '
+            'JOIN {source} s ON s.id = l.central WHERE l.model = ?', name)
+        self._found(name,
+            "SELECT s.id, d.db_id AS local FROM {source} s "
+            "JOIN ir_model_data d "
+            "ON d.model = ? AND d.module || '.' || d.fs_id = s.key "
+            "WHERE s.key IS NOT NULL AND d.db_id IS NOT NULL "
+            # Not the record that another row is: XML ids may change hands
+            "AND NOT EXISTS (SELECT 1 FROM offline_sales_link l "
+            "WHERE l.model = d.model AND l.local = d.db_id "
+            "AND l.version IS NOT NULL)", name)
+        self._found(name,
+            'SELECT s.id, l.local FROM {source} s JOIN offline_sales_link l '
+            'ON l.uuid = s.key AND l.model = ? '
+            'WHERE s.key IS NOT NULL', name)
+        if self.models[name].singleton:
+            self._found(name,
+                f'SELECT s.id, (SELECT MIN(id) FROM {target}) AS local '
+                f'FROM {{source}} s '
+                f'WHERE EXISTS (SELECT 1 FROM {target})')
         for columns in self._unique(name):
             self._adopt(name, columns)
+        for columns, or_empty in self._natural(name):
+            self._adopt(name, columns, or_empty)
+        self.execute(
+            f'UPDATE {records} SET new = {AGAIN} WHERE NOT EXISTS ('
+            f'SELECT 1 FROM {target} t WHERE t.id = {records}.local)')
         self._number(name)
         for ids in self._in_slices(self.unsettled.get(name, ())):
             self.execute(
-                f'UPDATE {source} SET new = {ALONE} WHERE local IN ({ids})')
+                f'UPDATE {records} SET new = {ALONE} WHERE local IN ({ids})')
+
+    def _found(self, name, query, *params, new=CHANGE):
+        """Keep the records (id, local) of the query for the rows, as {source},
+        that are none yet"""
+        source, records = self.source(name), self.records(name)
+        rest = f'(SELECT * FROM {source} WHERE id NOT IN ' \
+            f'(SELECT id FROM {records}))'
+        self.execute(
+            f'INSERT INTO {records} (id, local, new) '
+            f'SELECT f.id, f.local, {new} FROM ('
+            + query.format(source=rest) + ') f', *params)
 
     @staticmethod
     def _in_slices(ids):
@@ -238,42 +291,71 @@ class Apply:
                 result.append(names)
         return result
 
-    def _adopt(self, name, names):
+    def _natural(self, name):
+        """Return the lists of columns by which no two of the values or the
+        relations of a customer are alike, though no constraint says so, with
+        those that may be empty"""
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        Model = pool.get(name)
+        inverse, parent = Catalog.customer_models().get(name, (None, None))
+        names = {c.name for c in self.models[name].columns}
+        if not inverse or inverse not in names:
+            return []
+        Parent = pool.get(parent)
+        if issubclass(Model, ValueMixin):
+            values = {
+                n for n, field in Parent._fields.items()
+                if isinstance(field, fields.MultiValue)
+                and Parent.multivalue_model(n) == Model}
+            pattern = [
+                c.name for c in record.stored_columns(Model)
+                if c.kind == 'many2one' and c.name in names - values
+                and c.name != inverse]
+            return [([inverse], pattern)]
+        return [
+            ([field.origin, field.target], [])
+            for field in Parent._fields.values()
+            if field._type == 'many2many' and field.relation_name == name
+            and field.target in names]
+
+    def _adopt(self, name, names, or_empty=()):
         """Take the records that nobody knows and that are in the way of what
-        was received for it"""
-        source, model = self.source(name), self.models[name]
+        was received for it
+
+        names: of the columns that are the same; or_empty: of those that may
+        be empty on both sides.
+        """
+        model = self.models[name]
         places = {c.name: i for i, c in enumerate(model.columns)}
+        null_safe = 'IS' if backend.name == 'sqlite' else (
+            'IS NOT DISTINCT FROM')
         same = ' AND '.join(
-            f't.{quote(n)} = {self._value(model, places[n], alias=source)}'
-            for n in names)
-        self.execute(
-            f'UPDATE {source} SET local = ('
-            f'SELECT MIN(t.id) FROM {self.target(name)} t WHERE {same} '
+            f't.{quote(n)} {"=" if n in names else null_safe} '
+            f'{self._value(model, places[n])}'
+            for n in chain(names, or_empty))
+        # A cross join: the rows come first, whatever is thought of their size
+        self._found(name,
+            f'SELECT s.id, MIN(t.id) AS local '
+            f'FROM {{source}} s CROSS JOIN {self.target(name)} t '
+            f'WHERE {same} '
             f'AND NOT EXISTS (SELECT 1 FROM offline_sales_link l '
-            f'WHERE l.model = ? AND l.local = t.id)) '
-            f'WHERE local IS NULL', name)
+            f'WHERE l.model = ? AND l.local = t.id) GROUP BY s.id', name)
 
     def _number(self, name):
         "Give new ids to the rows that are no record yet"
-        source, table = self.source(name), Pool().get(name)._table
-        self.execute(f'UPDATE {source} SET new = {MAKE} WHERE local IS NULL')
+        table = Pool().get(name)._table
         if backend.name == 'sqlite':
-            self.execute(
-                f'UPDATE {source} SET local = n.local FROM ('
-                f'SELECT id, ROW_NUMBER() OVER (ORDER BY id) + COALESCE(('
-                f'SELECT seq FROM sqlite_sequence WHERE name = ?), 0) '
-                f'AS local FROM {source} WHERE new = {MAKE}) n '
-                f'WHERE n.id = {source}.id', table)
+            query, param = (
+                'SELECT s.id, ROW_NUMBER() OVER (ORDER BY s.id) + COALESCE(('
+                'SELECT seq FROM sqlite_sequence WHERE name = ?), 0) '
+                'AS local FROM {source} s'), table
         else:
-            self.execute(
-                f'UPDATE {source} SET local = nextval('
-                f"pg_get_serial_sequence(?, 'id')) WHERE new = {MAKE}",
-                quote(table))
-        # Those that should be there and are not come back as they were
-        self.execute(
-            f'UPDATE {source} SET new = {MAKE} WHERE new = {CHANGE} '
-            f'AND NOT EXISTS (SELECT 1 FROM {self.target(name)} t '
-            f'WHERE t.id = {source}.local)')
+            query, param = (
+                'SELECT s.id, '
+                "nextval(pg_get_serial_sequence(?, 'id')) AS local "
+                'FROM {source} s ORDER BY s.id'), quote(table)
+        self._found(name, query, param, new=MAKE)
 
     def _check(self, names):
         "Verify that the records that the rows refer to are there"
@@ -294,60 +376,82 @@ class Apply:
     # The rows
 
     def _delete(self):
-        "Delete or deactivate the records of the rows that vanished"
+        """Delete or deactivate the records of the rows that vanished, and
+        return their number"""
         deleted = 0
         for name in reversed(self.order):
-            gone = [id_ for id_, in self.staging.connection.execute(
-                    'SELECT central FROM gone WHERE model = ?',
-                    (self.models[name].index,))]
+            gone = self.gone.get(name)
+            if not gone:
+                continue
+            held = {}
             for ids in self._in_slices(gone):
-                locals_ = {local for local, in self.execute(
-                        f'SELECT local FROM offline_sales_link '
-                        f'WHERE model = ? AND central IN ({ids})', name)}
-                locals_ -= set(self.unsettled.get(name, ()))
-                deleted += len(locals_)
-                kept = self._kept(name, locals_)
-                for sub in self._in_slices(locals_ - kept):
-                    self.execute(
-                        f'DELETE FROM {self.target(name)} '
-                        f'WHERE id IN ({sub})')
-                    self.execute(
-                        f'DELETE FROM offline_sales_link '
-                        f'WHERE model = ? AND local IN ({sub})', name)
-                self._retire(name, kept)
+                held.update(self.execute(
+                        f'SELECT local, version FROM offline_sales_link '
+                        f'WHERE model = ? AND central IN ({ids})', name))
+            locals_ = held.keys() - set(self.unsettled.get(name, ()))
+            kept = self._kept(name, locals_)
+            self._remove(name, locals_ - kept)
+            deactivable = self._retire(name, kept)
+            if not deactivable:
+                self.kept[name] = kept
+            deleted += sum(
+                deactivable or id_ not in kept or held[id_] is not None
+                for id_ in locals_)
         return deleted
+
+    def _delete_unused(self):
+        """Delete what could not be deleted at first
+
+        What used it uses something else now.
+        """
+        for name in reversed(self.order):
+            ids = set()
+            for sub in self._in_slices(self.kept.get(name, ())):
+                ids.update(id_ for id_, in self.execute(
+                        f'SELECT local FROM offline_sales_link '
+                        f'WHERE model = ? AND version IS NULL '
+                        f'AND local IN ({sub})', name))
+            while unused := ids - self._kept(name, ids):
+                self._remove(name, unused)
+                ids -= unused
+
+    def _remove(self, name, ids):
+        for sub in self._in_slices(ids):
+            self.execute(
+                f'DELETE FROM {self.target(name)} WHERE id IN ({sub})')
+            self.execute(
+                f'DELETE FROM offline_sales_link '
+                f'WHERE model = ? AND local IN ({sub})', name)
 
     def _kept(self, name, ids):
         "Return those of the ids whose records cannot be deleted, as a set"
-        if issubclass(Pool().get(name), DeactivableMixin):
+        if not ids or issubclass(Pool().get(name), DeactivableMixin):
             return set(ids)
         kept = set()
-        queries = [
-            f"SELECT db_id FROM ir_model_data "
-            f"WHERE model = '{name}' AND db_id"]
-        queries.extend(
-            f'SELECT {quote(column)} FROM {table} WHERE {quote(column)}'
-            for table, column in self._users(name))
         for sub in self._in_slices(ids):
+            queries = [
+                f"SELECT db_id FROM ir_model_data "
+                f"WHERE model = '{name}' AND db_id IN ({sub})"]
+            values = ', '.join(f"'{name},{id_}'" for id_ in sub.split(', '))
+            for other, column in record.users(name):
+                table = self.target(other)
+                value = quote(column.name)
+                if column.kind == 'many2one':
+                    queries.append(
+                        f'SELECT {value} FROM {table} '
+                        f'WHERE {value} IN ({sub})')
+                else:
+                    queries.append(
+                        f"SELECT CAST(SUBSTR({value}, {len(name) + 2}) "
+                        f"AS INTEGER) FROM {table} "
+                        f"WHERE {value} IN ({values})")
             for query in queries:
-                kept.update(
-                    id_ for id_, in self.execute(f'{query} IN ({sub})'))
+                kept.update(id_ for id_, in self.execute(query))
         return kept
 
-    @staticmethod
-    def _users(name):
-        "Return the (table, column) that refer to records of the model"
-        users = []
-        for _, Model in Pool().iterobject():
-            if record.is_stored(Model):
-                users.extend(
-                    (quote(Model._table), column.name)
-                    for column in record.stored_columns(Model)
-                    if column.target == name)
-        return users
-
     def _retire(self, name, ids):
-        "Keep the records of the ids, out of sight and out of the digest"
+        """Keep the records of the ids, out of the digest, and return whether
+        they are out of sight too"""
         deactivable = issubclass(Pool().get(name), DeactivableMixin)
         for sub in self._in_slices(ids):
             if deactivable:
@@ -357,6 +461,7 @@ class Apply:
             self.execute(
                 f'UPDATE offline_sales_link SET version = NULL '
                 f'WHERE model = ? AND local IN ({sub})', name)
+        return deactivable
 
     def _set_columns(self, name, skipped=()):
         "Return the columns that can be set at once, with their places"
@@ -370,21 +475,75 @@ class Apply:
 
         Two products that swap their codes collide even in one UPDATE.
         """
-        model = self.models[name]
-        types = {c.name: c.sql_type for c in model.columns}
-        names = set(chain(*self._unique(name)))
-        sets = [
-            f"{quote(n)} = '~' || id" for n in sorted(names)
-            if types[n] in {'VARCHAR', 'TEXT'}]
-        if (any(getattr(constraint, 'where', None)
-                    for _, constraint, _ in Pool().get(name)._sql_constraints)
-                and 'active' in types):
-            sets.append(f'active = {self._false}')
-        if sets and name != TRANSLATION:
+        target, source = self.target(name), self.source(name)
+        records = self.records(name)
+        if sets := self._parkings(name):
+            sets = ', '.join(f'{quote(n)} = {sets[n]}' for n in sorted(sets))
             self.execute(
-                f'UPDATE {self.target(name)} SET {", ".join(sets)} '
-                f'WHERE id IN (SELECT local FROM {self.source(name)} '
-                f'WHERE new = {CHANGE})')
+                f'UPDATE {target} SET {sets} WHERE id IN ('
+                f'SELECT local FROM {records} WHERE new = {CHANGE})')
+        if not issubclass(Pool().get(name), DeactivableMixin):
+            return
+        # Who has been out of sight for long does not keep its code
+        places = {
+            c.name: i for i, c in enumerate(self.models[name].columns)
+            if c.sql_type in TEXTS}
+        for column in set(chain(*self._constrained(name))) & places.keys():
+            value = quote(column)
+            self.execute(
+                f"UPDATE {target} SET {value} = {value} || '~' || id "
+                f'WHERE active = {self._false} '
+                f'AND {value} IN (SELECT c{places[column]} FROM {source}) '
+                f'AND id IN (SELECT local FROM offline_sales_link '
+                f'WHERE model = ? AND central IS NOT NULL '
+                f'AND version IS NULL) '
+                f'AND id NOT IN (SELECT local FROM {records})', name)
+
+    def _constrained(self, name):
+        """Yield the names of the received columns of each constraint by which
+        records differ"""
+        names = {c.name for c in self.models[name].columns}
+        for _, constraint, _ in Pool().get(name)._sql_constraints:
+            if columns := _column_names(
+                    getattr(constraint, 'columns', ())) & names:
+                yield columns
+
+    def _parkings(self, name):
+        """Return the SQL of the values with which changed rows collide with
+        nothing, by column"""
+        model = self.models[name]
+        columns = {
+            c.name: c for c in model.columns if c.name not in model.initial}
+        local = {
+            c.name: c for c in record.stored_columns(Pool().get(name))}
+        sets = {}
+        for _, constraint, _ in Pool().get(name)._sql_constraints:
+            names = columns.keys() & _column_names(
+                getattr(constraint, 'columns', ()))
+            where = _column_names([getattr(constraint, 'where', None)])
+            if names and 'active' in where & columns.keys():
+                sets['active'] = self._false
+                continue
+            for column in sorted(
+                    names, key=lambda n: (local[n].kind != 'value', n)):
+                if value := self._parking(local[column]):
+                    sets[column] = value
+                    break
+        return sets
+
+    @staticmethod
+    def _parking(column):
+        "Return the SQL of a value of the column that no other row has"
+        if column.sql_type in TEXTS:
+            return "'~' || id"
+        elif not column.required:
+            return 'NULL'
+        elif column.sql_type == 'DATE':
+            if backend.name == 'sqlite':
+                return "DATE('0001-01-01', id || ' days')"
+            return "DATE '0001-01-01' + id"
+        elif column.kind == 'value' and column.sql_type in NUMBERS:
+            return '-id'
 
     @property
     def _false(self):
@@ -399,8 +558,8 @@ class Apply:
             f'{quote(c.name)} = {self._value(model, i)}' for i, c in columns)
         target = self.target(name)
         self.execute(
-            f'UPDATE {target} SET {sets} FROM {self.source(name)} s '
-            f'WHERE s.local = {target}.id AND s.new = {CHANGE}')
+            f'UPDATE {target} SET {sets} FROM {self._rows(name)} '
+            f'WHERE r.local = {target}.id AND r.new = {CHANGE}')
 
     def _insert(self, name):
         model = self.models[name]
@@ -412,8 +571,8 @@ class Apply:
             values += f', {value!r}'
         self.execute(
             f'INSERT INTO {self.target(name)} (id{names}) '
-            f'SELECT s.local{values} FROM {self.source(name)} s '
-            f'WHERE s.new = {MAKE} ORDER BY s.id')
+            f'SELECT r.local{values} FROM {self._rows(name)} '
+            f'WHERE r.new IN ({MAKE}, {AGAIN}) ORDER BY r.id')
 
     def _fill(self, name):
         "Set the columns whose targets came later"
@@ -423,30 +582,33 @@ class Apply:
             if (name, column.name) not in self.late:
                 continue
             # A new record is empty there
-            which = f'(s.new = {MAKE} AND s.c{i} IS NOT NULL)'
+            which = (
+                f'(r.new IN ({MAKE}, {AGAIN}) AND s.c{i} IS NOT NULL)')
             if column.name not in model.initial:
-                which += f' OR s.new = {CHANGE}'
+                which += f' OR r.new = {CHANGE}'
             self.execute(
                 f'UPDATE {target} SET '
                 f'{quote(column.name)} = {self._value(model, i)} '
-                f'FROM {self.source(name)} s '
-                f'WHERE s.local = {target}.id AND ({which})')
+                f'FROM {self._rows(name)} '
+                f'WHERE r.local = {target}.id AND ({which})')
 
     def _link(self, name):
         "Remember which version of which row each record holds"
-        source = self.source(name)
-        self.execute(
-            f'UPDATE offline_sales_link SET '
-            f'central = s.id, version = '
-            f'CASE WHEN s.new != {ALONE} THEN s.version END FROM {source} s '
-            f'WHERE s.local = offline_sales_link.local '
-            f'AND offline_sales_link.model = ?', name)
-        self.execute(
+        rows = self._rows(name)
+        version = f'CASE WHEN r.new != {ALONE} THEN s.version END'
+        insert = (
             f'INSERT INTO offline_sales_link (model, local, central, version) '
-            f'SELECT ?, s.local, s.id, s.version FROM {source} s '
-            f'WHERE NOT EXISTS (SELECT 1 FROM offline_sales_link l '
-            f'WHERE l.model = ? AND l.local = s.local) ORDER BY s.id',
-            name, name)
+            f'SELECT ?, r.local, s.id, {version} FROM {rows} ')
+        self.execute(
+            f'UPDATE offline_sales_link SET central = s.id, '
+            f'version = {version} '
+            f'FROM {rows} WHERE r.local = offline_sales_link.local '
+            f'AND offline_sales_link.model = ? AND r.new != {MAKE}', name)
+        self.execute(
+            f'{insert} WHERE r.new != {MAKE} AND NOT EXISTS ('
+            f'SELECT 1 FROM offline_sales_link l '
+            f'WHERE l.model = ? AND l.local = r.local)', name, name)
+        self.execute(f'{insert} WHERE r.new = {MAKE} ORDER BY s.id', name)
 
     def _derive(self, names):
         "Make anew what is derived from the rows"

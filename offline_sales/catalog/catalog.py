@@ -65,6 +65,8 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
             'sale.sale|cancel_expired_quotation',
             })
     _readonly_cache = Cache('offline_sales.catalog.readonly', context=False)
+    # Follows from the definitions of the fields
+    _customer_models = None
 
     @classmethod
     def __setup__(cls):
@@ -117,6 +119,17 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         except KeyError:
             return None
 
+    @classmethod
+    def get_domain_context(cls, branch):
+        "Return what the domains may use of the branch"
+        return {
+            'branch': branch.id,
+            'company': branch.company.id,
+            'warehouse': branch.warehouse.id,
+            'points': [r.offline_point.id for r in branch.registers],
+            'users': [u.id for u in branch.allowed_users],
+            }
+
     def get_domain(self, context):
         "Return the domain for the values of the branch in context"
         with Transaction().set_context(context):
@@ -152,19 +165,22 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
         # Until the central has said, what it says at first
         models = set(catalogs.split()) if catalogs else {
             catalog.model for catalog in cls.search([])}
-        return (models | {cls.__name__}) - cls._get_customer_models()
+        return (models | {cls.__name__}) - cls.customer_models().keys()
 
     @classmethod
-    def _get_customer_models(cls):
-        "Return the names of the models that a customer is made of"
-        models, waiting = set(), [CUSTOMER]
-        while waiting:
-            name = waiting.pop()
-            if name not in models:
-                models.add(name)
-                waiting.extend(
-                    Model.__name__ for Model in record.parts(Pool().get(name)))
-        return models
+    def customer_models(cls):
+        """Return the names of the models that a customer is made of, and the
+        (field, model) that say what their records are part of"""
+        if cls._customer_models is None:
+            models, waiting = {CUSTOMER: (None, None)}, [CUSTOMER]
+            while waiting:
+                parent = waiting.pop()
+                for name, inverse in record.parts(Pool().get(parent)).items():
+                    if name not in models:
+                        models[name] = (inverse, parent)
+                        waiting.append(name)
+            cls._customer_models = models
+        return cls._customer_models
 
     @classmethod
     def readonly_wizards(cls):
@@ -188,12 +204,16 @@ class Catalog(sequence_ordered(), DeactivableMixin, ModelSQL, ModelView):
     # What the branch does with them
 
     @classmethod
-    def unsettled(cls):
+    def unsettled(cls, after=None):
         """Return the ids by model of the records that a refresh leaves alone
 
         They were changed at the branch and the central has not taken that yet.
+        after: the last document when the refresh began; what was changed since
+        then may be older in what was received, though it is settled.
         """
-        return {}
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        return Document.get_unsettled_customers(after)
 
     @classmethod
     def applying(cls, models):

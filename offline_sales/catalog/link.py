@@ -3,12 +3,15 @@
 from collections import defaultdict
 from uuid import uuid4
 
-from trytond.model import Exclude, ModelSQL, fields
+from trytond.model import Exclude, Index, ModelSQL, fields
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from sql import Null
 from sql.operators import Equal
+
+# That of no row
+NO_VERSION = 0
 
 
 class Link(ModelSQL):
@@ -29,13 +32,21 @@ class Link(ModelSQL):
     version._sql_type = 'BIGINT'
     uuid = fields.Char(
         "Identity", help="Given by the branch to the records that it makes.")
+    branch = fields.Many2One(
+        'offline_sales.branch', "Branch", ondelete='CASCADE',
+        help="The branch that gave the identity, where that matters.")
+    original = fields.Many2One(
+        'offline_sales.link', "Alias of", ondelete='CASCADE',
+        help="The link of the record, if this is one more identity of it: a "
+        "branch made what was there already.")
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
         t = cls.__table__()
         cls._sql_constraints += [
-            ('local_unique', Exclude(t, (t.model, Equal), (t.local, Equal)),
+            ('local_unique', Exclude(t, (t.model, Equal), (t.local, Equal),
+                    where=t.original == Null),
                 'offline_sales.msg_link_unique'),
             ('central_unique',
                 Exclude(t, (t.model, Equal), (t.central, Equal),
@@ -45,6 +56,8 @@ class Link(ModelSQL):
                 Exclude(t, (t.uuid, Equal), where=t.uuid != Null),
                 'offline_sales.msg_link_unique'),
             ]
+        cls._sql_indexes.add(
+            Index(t, (t.model, Index.Equality()), (t.local, Index.Equality())))
 
     @classmethod
     def _select(cls, model, column, ids):
@@ -109,44 +122,89 @@ class Link(ModelSQL):
         return known
 
     @classmethod
-    def learn(cls, records):
+    def learn(cls, records, branch=None):
         """Keep at the central the identities that a branch gave
 
-        records: (model, identity, id) of what was made.
+        records: (model, identity, id) of what was made. A record that has an
+        identity already, or was here before, gets one more.
         """
         if not records:
             return
         cursor = Transaction().connection.cursor()
         table = cls.__table__()
         query, _ = table.insert(
-            [table.model, table.local, table.central, table.uuid],
-            [['', 0, 0, '']])
-        cursor.executemany(query, [
-                (model, id_, id_, uuid) for model, uuid, id_ in records])
+            [table.model, table.local, table.central, table.uuid,
+                table.branch, table.original],
+            [['', 0, 0, '', 0, 0]])
+        branch = branch.id if branch else None
+        originals = cls._find_originals(records)
+        values = []
+        for model, uuid, id_ in records:
+            original = originals.get((model, id_))
+            values.append((
+                    model, id_, None if original else id_, uuid, branch,
+                    original))
+        cursor.executemany(query, values)
+
+    @classmethod
+    def _find_originals(cls, records):
+        "Return the ids of the links of the records, by (model, id)"
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        ids = defaultdict(set)
+        for model, _, id_ in records:
+            ids[model].add(id_)
+        found = {}
+        for model, ids_ in ids.items():
+            for sub_ids in grouped_slice(ids_, 1000):
+                cursor.execute(*table.select(
+                        table.local, table.id,
+                        where=(table.model == model)
+                        & fields.SQL_OPERATORS['in'](
+                            table.local, list(sub_ids))
+                        & (table.original == Null)))
+                found.update(((model, local), id_) for local, id_ in cursor)
+        return found
 
     @classmethod
     def settle(cls, records):
         """Keep at the branch the central's ids of what it made
 
-        records: the identities and [model, id]. Return the identities of
-        those that another record of the branch stands for already.
+        records: the identities and [model, id]. Return the (identity, model,
+        id) of those that another record of the branch stands for already.
         """
         cursor = Transaction().connection.cursor()
         table = cls.__table__()
-        by_model = defaultdict(dict)
+        by_model = defaultdict(lambda: defaultdict(list))
         for uuid, (model, central) in records.items():
-            by_model[model][central] = uuid
+            by_model[model][central].append(uuid)
         twins = []
         query, _ = table.update(
             [table.central], [0],
             where=(table.uuid == '') & (table.model == '')
             & (table.central == Null))
         for model, uuids in by_model.items():
-            for _, central, uuid in list(cls._select(model, 'central', uuids)):
-                if uuid != uuids[central]:
-                    twins.append(uuids[central])
-                del uuids[central]
-            cursor.executemany(query, [
-                    (central, uuid, model)
-                    for central, uuid in uuids.items()])
+            held = {
+                central: uuid for _, central, uuid
+                in cls._select(model, 'central', uuids)}
+            for central, made in uuids.items():
+                if central not in held:
+                    held[central] = made[0]
+                    cursor.execute(query, (central, made[0], model))
+                twins.extend(
+                    (uuid, model, central) for uuid in made
+                    if uuid != held[central])
         return twins
+
+    @classmethod
+    def forget(cls, model, ids):
+        "Have the rows of the records fetched again, by local ids"
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        for sub_ids in grouped_slice(ids, 1000):
+            # No version: of what the central has no more too
+            cursor.execute(*table.update(
+                    [table.version], [NO_VERSION],
+                    where=(table.model == model)
+                    & fields.SQL_OPERATORS['in'](table.local, list(sub_ids))
+                    & (table.central != Null)))

@@ -2,7 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "The catalogs as the branch obtains them"
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import closing
 
 from sql import Literal, Null
@@ -10,6 +10,7 @@ from sql.aggregate import Count
 
 from trytond import backend
 from trytond.cache import Cache
+from trytond.model import DeactivableMixin, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -21,6 +22,8 @@ from .staging import Staging
 
 # How often rows that turned out to be needed are asked for
 ATTEMPTS = 5
+# The memory for the pages of each database while much is written, in KiB
+CACHE = 32 * 1024
 
 
 def attach(staging):
@@ -30,6 +33,8 @@ def attach(staging):
     if backend.name == 'sqlite':
         connection.execute('ATTACH DATABASE ? AS staging', (staging.path,))
         connection.execute('PRAGMA staging.synchronous = OFF')
+        for name in ['main', 'staging']:
+            connection.execute(f'PRAGMA {name}.cache_size = -{CACHE}')
     else:
         staging.copy(connection)
 
@@ -91,6 +96,39 @@ class Held:
                 & (self.table.central != Null)))
         return {id_ for id_, in cursor}
 
+    def unversioned(self):
+        """Return the central ids, as sets by model, of the records in use of
+        which no version is held
+
+        They were made here, or could not go when their rows did.
+        """
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*self.table.select(
+                self.table.model, self.table.local, self.table.central,
+                where=(self.table.central != Null)
+                & (self.table.version == Null)))
+        found = defaultdict(dict)
+        for model, local, central in cursor:
+            found[model][local] = central
+        known = dict(Pool().iterobject())
+        return {
+            model: {
+                centrals[local] for local in self._in_use(
+                    known[model], list(centrals))}
+            for model, centrals in found.items() if model in known}
+
+    @staticmethod
+    def _in_use(Model, ids):
+        if not issubclass(Model, DeactivableMixin):
+            return ids
+        cursor = Transaction().connection.cursor()
+        table = Model.__table__()
+        cursor.execute(*table.select(
+                table.id,
+                where=fields.SQL_OPERATORS['in'](table.id, ids)
+                & (table.active == Literal(True))))
+        return [id_ for id_, in cursor]
+
 
 class Refresh:
     """Obtains the catalogs: compares, receives, applies
@@ -122,7 +160,10 @@ class Refresh:
             former catalogs stay
         """
         self.schema = schema()
+        self._take_note()
         held = Held()
+        # What was made here a moment ago may be missing from older digests
+        self.unversioned = {} if self.shared else held.unversioned()
         answer = self.client.call('digest', {
                 'schema': self.schema,
                 'roots': {} if self.full else held.roots(),
@@ -142,11 +183,33 @@ class Refresh:
             with closing(Staging(models)) as staging:
                 self._obtain(staging, held, asked, late)
 
+    def _take_note(self):
+        "Remember what is left alone, whatever is settled meanwhile"
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        Document = pool.get('offline_sales.document')
+        with Transaction().new_transaction(readonly=True):
+            self.unsettled = Catalog.unsettled()
+            last = Document.search([], order=[('id', 'DESC')], limit=1)
+            self.last_document = last[0].id if last else 0
+
+    def _get_unsettled(self):
+        pool = Pool()
+        Catalog = pool.get('offline_sales.catalog')
+        unsettled = Catalog.unsettled(after=self.last_document)
+        return {
+            model: unsettled.get(model, set()) | self.unsettled.get(
+                model, set())
+            for model in unsettled.keys() | self.unsettled.keys()}
+
     def _obtain(self, staging, held, asked, names):
         "Receive what is asked for of the models of the names, and apply it"
         self._receive(staging, asked)
         if self.full:
-            self._vanish_others(names, held, staging)
+            self._vanish_others(names, held.centrals, staging)
+        else:
+            self._vanish_others(
+                names, lambda name: self.unversioned.get(name, set()), staging)
         self._apply(staging)
 
     def _compare(self, models, held, staging):
@@ -157,7 +220,7 @@ class Refresh:
         for model in models:
             name = model['model']
             root = [model['count'], model['xor']]
-            if roots.get(name, [0, 0]) == root:
+            if roots.get(name, [0, None]) == root:
                 continue
             if 'buckets' not in model:
                 asked[name] = None
@@ -210,11 +273,12 @@ class Refresh:
         staging.commit()
         self.rows += received
 
-    def _vanish_others(self, names, held, staging):
-        "Let all that was not received go"
+    @staticmethod
+    def _vanish_others(names, get_centrals, staging):
+        "Let what was not received of the central ids of each model go"
         for name in names:
-            staging.vanish(
-                name, held.centrals(name) - staging.received(name))
+            if centrals := get_centrals(name):
+                staging.vanish(name, centrals - staging.received(name))
         staging.commit()
 
     @staticmethod
@@ -248,11 +312,12 @@ class Refresh:
         Configuration = pool.get('offline_sales.configuration')
         with Transaction().new_transaction() as transaction:
             attach(staging)
-            apply = Apply(staging, Catalog.unsettled())
-            Catalog.applying(staging.changed())
+            changed = staging.changed()
+            apply = Apply(staging, self._get_unsettled())
+            Catalog.applying(changed)
             deleted = apply.run()
             Catalog.keep_models(staging.models)
-            Catalog.applied(staging.changed())
+            Catalog.applied(changed)
             branch = Configuration.get_branch()
             if branch and self.numbers:
                 numbers.move_on(branch, self.numbers)

@@ -2,8 +2,9 @@
 # level of this repository contains the full copyright notices and license.
 "The catalogs as the central serves them"
 import json
+from itertools import islice
 
-from sql import Cast, Literal
+from sql import Cast, Literal, Null
 from sql.aggregate import Count, Max, Min
 from sql.conditionals import Case, Coalesce
 from sql.functions import Function, Position, Substring, ToChar
@@ -29,6 +30,8 @@ CHUNK = 500
 LARGE = 4
 # Ids of one condition
 SLICE = 1000
+# Of a function of PostgreSQL
+MAX_ARGUMENTS = 100
 MAX_MODELS = 1000
 MAX_COLUMNS = 500
 MAX_UPDATES = 100
@@ -49,6 +52,11 @@ class _Encode(Function):
 class _Epoch(Function):
     __slots__ = ()
     _function = 'DATE_PART'
+
+
+class _JsonArray(Function):
+    __slots__ = ()
+    _function = 'JSON_BUILD_ARRAY'
 
 
 class Source:
@@ -153,13 +161,19 @@ class Source:
         spec = self.spec.models[model]
         table = spec.Model.__table__()
         data = ModelData.__table__()
-        link = Link.__table__()
+        made = Link.__table__()
+        link = made.select(
+            made.local.as_('local'), Max(made.uuid).as_('uuid'),
+            where=(made.model == model)
+            & ((made.branch == self.spec.branch.id)
+                | (made.branch == Null)),
+            group_by=[made.local])
         source = table.join(
             data, 'LEFT',
             condition=(data.model == model) & (data.db_id == table.id)
             ).join(
             link, 'LEFT',
-            condition=(link.model == model) & (link.local == table.id))
+            condition=link.local == table.id)
         where = self.spec.where(model, table)
         if ids is not None:
             where &= fields.SQL_OPERATORS['in'](table.id, ids)
@@ -170,8 +184,7 @@ class Source:
             *[
                 self.expression(model, column, table)
                 for column in spec.columns],
-            where=where,
-            order_by=[table.id])
+            where=where)
 
     def describe(self, model):
         "Return the description of the model for the branch"
@@ -192,6 +205,13 @@ class Source:
                 Count(Literal(1)), digest.xor(versions.version),
                 Min(versions.id), Max(versions.id)))
         return count, xor or 0, first or 0, last or 0
+
+    def count(self, model):
+        "Return the number of the rows of the model"
+        table = self.spec.models[model].Model.__table__()
+        (count,), = self.spec.fetch(table.select(
+                Count(Literal(1)), where=self.spec.where(model, table)))
+        return count
 
     def buckets(self, model, width):
         "Yield [bucket, count, xor] of the rows of the model"
@@ -258,10 +278,15 @@ def digest_(branch, params):
     models = []
     for model in source.spec.models:
         description = source.describe(model)
+        ours = roots.get(model)
+        if not ours:
+            # All of it will be asked for: no need to read it twice
+            description.update(count=source.count(model), xor=None)
+            models.append(description)
+            continue
         count, xor, first, last = source.root(model)
         description.update(count=count, xor=xor)
-        ours = roots.get(model)
-        if ours and ours != [count, xor]:
+        if ours != [count, xor]:
             description['width'] = digest.width(count, first, last)
             description['buckets'] = list(
                 source.buckets(model, description['width']))
@@ -320,31 +345,47 @@ def _stream(database, user, context, branch, schema, models):
             if model not in source.spec.models:
                 continue
             yield json.dumps(source.describe(model)) + '\n'
-            for chunk in _chunks(source, model, ids):
-                count += len(chunk)
-                yield json.dumps(chunk, separators=(',', ':')) + '\n'
+            for rows, line in _lines(source, model, ids):
+                count += rows
+                yield line
         yield json.dumps({'end': count}) + '\n'
 
 
-def _chunks(source, model, ids):
-    groups = [None] if ids is None else grouped_slice(ids, SLICE)
-    large = any(
-        c.sql_type == 'BLOB' for c in source.spec.models[model].columns)
-    for group in groups:
-        cursor = _cursor()
-        cursor.execute(*source.rows(
-                model, list(group) if group is not None else None))
-        while rows := cursor.fetchmany(LARGE if large else CHUNK):
-            yield rows
-        cursor.close()
+def _lines(source, model, ids):
+    "Yield the number of rows and the JSON of each line"
+    columns = source.spec.models[model].columns
+    large = any(c.sql_type == 'BLOB' for c in columns)
+    size = LARGE if large else CHUNK
+    fetch = _fetch
+    if backend.name == 'postgresql' and len(columns) + 3 <= MAX_ARGUMENTS:
+        fetch = _copy
+    for group in [None] if ids is None else grouped_slice(ids, SLICE):
+        query = source.rows(model, list(group) if group is not None else None)
+        yield from fetch(query, size)
 
 
-def _cursor():
-    "Return a cursor that does not hold the whole result in memory"
+def _fetch(query, size):
     connection = Transaction().connection
     if backend.name == 'postgresql':
-        return connection.cursor(name='offline_sales_rows')
-    return connection.cursor()
+        # One that does not hold the whole result in memory
+        cursor = connection.cursor(name='offline_sales_rows')
+    else:
+        cursor = connection.cursor()
+    cursor.execute(*query)
+    while rows := cursor.fetchmany(size):
+        yield len(rows), json.dumps(rows, separators=(',', ':')) + '\n'
+    cursor.close()
+
+
+def _copy(query, size):
+    "The same, made by PostgreSQL while what it has made is on its way"
+    query.columns = [_JsonArray(*query.columns)]
+    sql, params = query
+    cursor = Transaction().connection.cursor()
+    with cursor.copy(f'COPY ({sql}) TO STDOUT', params) as copy:
+        rows = copy.rows()
+        while arrays := [array for array, in islice(rows, size)]:
+            yield len(arrays), f'[{",".join(arrays)}]\n'
 
 
 @procedure('updates')

@@ -84,6 +84,7 @@ class Spec:
         self.fetch = fetch
         self.models = {}
         self._excluded = {}
+        self._denied = self._get_denied()
         self._scopes = {}
         self._declare()
         self._derive()
@@ -95,7 +96,7 @@ class Spec:
 
     def _declare(self):
         Catalog = Pool().get('offline_sales.catalog')
-        context = self._domain_context()
+        context = Catalog.get_domain_context(self.branch)
         for catalog in Catalog.search([]):
             Model = catalog.get_model()
             if not Model or not self._at_branch(catalog.model):
@@ -214,16 +215,15 @@ class Spec:
                         'offline_sales.msg_catalog_excluded_required',
                         catalog=model, field=column.name))
             return False
-        return column.required or column.name not in self._denied(model)
+        return column.required or (model, column.name) not in self._denied
 
     @staticmethod
-    def _denied(model):
-        "Return the names of the fields that not every user may read"
+    def _get_denied():
+        "Return the (model, field) that not every user may read"
         FieldAccess = Pool().get('ir.model.field.access')
-        return {a.field for a in FieldAccess.search([
-                    ('model', '=', model),
-                    ('perm_read', '=', False),
-                    ])}
+        return {
+            (a.model, a.field)
+            for a in FieldAccess.search([('perm_read', '=', False)])}
 
     def _narrow(self):
         "Leave out the columns that point to models that do not travel"
@@ -233,15 +233,6 @@ class Spec:
                 if column.kind != 'many2one' or column.target in self.models)
 
     # Which rows
-
-    def _domain_context(self):
-        return {
-            'branch': self.branch.id,
-            'company': self.company,
-            'warehouse': self.branch.warehouse.id,
-            'points': [r.offline_point.id for r in self.branch.registers],
-            'users': [u.id for u in self.branch.allowed_users],
-            }
 
     def _pull(self):
         """Find the rows outside of the domains that others require
@@ -337,8 +328,11 @@ class Spec:
     def _where_domain(self, spec, table):
         if spec.domain == NOTHING:
             return Literal(False)
-        if spec.domain == [] and 'active' not in spec.Model._fields:
-            return Literal(True)
+        if spec.domain == []:
+            if 'active' not in spec.Model._fields:
+                return Literal(True)
+            if any(c.name == 'active' for c in spec.columns):
+                return table.active == Literal(True)
         with Transaction().set_context(
                 company=self.company, active_test=True):
             return table.id.in_(

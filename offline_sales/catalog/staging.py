@@ -8,6 +8,7 @@ what is half received harms nobody, and leaves nothing behind.
 import os
 import sqlite3
 import tempfile
+from collections import defaultdict
 from typing import NamedTuple
 
 from trytond import backend, config
@@ -27,7 +28,8 @@ class Column(NamedTuple):
 class Model(NamedTuple):
     """A model as the central describes it
 
-    index is its place in the staging, table the name of its rows there.
+    index is its place in the staging, table the name of its rows there and
+    records that of the records that they are, which Apply finds.
     """
     index: int
     name: str
@@ -38,6 +40,10 @@ class Model(NamedTuple):
     @property
     def table(self):
         return f's{self.index}'
+
+    @property
+    def records(self):
+        return f'r{self.index}'
 
 
 class Staging:
@@ -59,11 +65,20 @@ class Staging:
         os.close(os.open(
                 self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         self.connection = sqlite3.connect(self.path)
+        try:
+            self._create_tables()
+        except sqlite3.Error:
+            # The disk may be full already
+            self.close()
+            raise
+
+    def _create_tables(self):
         # A staging that is lost is begun again
         self.connection.execute('PRAGMA journal_mode = OFF')
         self.connection.execute('PRAGMA synchronous = OFF')
         for model in self.models.values():
             self.connection.execute(self._create(model))
+            self.connection.execute(self._create_records(model))
         self.connection.execute(
             'CREATE TABLE gone (model INTEGER, central INTEGER, '
             'PRIMARY KEY (model, central)) WITHOUT ROWID')
@@ -87,8 +102,13 @@ class Staging:
         columns = ''.join(f', c{i}' for i in range(len(model.columns)))
         return (
             f'CREATE TABLE {model.table} (id INTEGER PRIMARY KEY, '
-            f'version INTEGER NOT NULL, key TEXT, local INTEGER, '
-            f'new INTEGER NOT NULL DEFAULT 0{columns})')
+            f'version INTEGER NOT NULL, key TEXT{columns})')
+
+    @staticmethod
+    def _create_records(model, temporary=''):
+        return (
+            f'CREATE {temporary} TABLE {model.records} (id INTEGER '
+            f'PRIMARY KEY, local INTEGER NOT NULL, new INTEGER NOT NULL)')
 
     def add(self, name, rows):
         """Add the rows of the model, as lists of id, version, key and the
@@ -97,8 +117,8 @@ class Staging:
         blobs = [
             i for i, column in enumerate(model.columns, 3)
             if column.sql_type == 'BLOB']
-        for row in rows:
-            for i in blobs:
+        for i in blobs:
+            for row in rows:
                 if row[i] is not None:
                     row[i] = bytes.fromhex(row[i])
         names = ''.join(f', c{i}' for i in range(len(model.columns)))
@@ -119,14 +139,25 @@ class Staging:
         return {id_ for id_, in self.connection.execute(
                 f'SELECT id FROM {self.models[name].table}')}
 
-    def changed(self):
-        "Return the names of the models of which rows came or went, as a set"
-        gone = {index for index, in self.connection.execute(
-                'SELECT DISTINCT model FROM gone')}
+    def filled(self):
+        "Return the names of the models of which rows were received, as a set"
         return {
             name for name, model in self.models.items()
-            if model.index in gone or self.connection.execute(
+            if self.connection.execute(
                 f'SELECT 1 FROM {model.table} LIMIT 1').fetchone()}
+
+    def gone(self):
+        "Return the ids of the rows that vanished, as sets by model"
+        names = {model.index: name for name, model in self.models.items()}
+        gone = defaultdict(set)
+        for index, id_ in self.connection.execute(
+                'SELECT model, central FROM gone'):
+            gone[names[index]].add(id_)
+        return gone
+
+    def changed(self):
+        "Return the names of the models of which rows came or went, as a set"
+        return self.filled() | self.gone().keys()
 
     def commit(self):
         self.connection.commit()
@@ -145,9 +176,10 @@ class Staging:
             names = ''.join(f', c{i} {t}' for i, t in enumerate(types))
             cursor.execute(
                 f'CREATE TEMPORARY TABLE {model.table} ('
-                f'id BIGINT PRIMARY KEY, version BIGINT NOT NULL, key TEXT, '
-                f'local BIGINT, new INTEGER NOT NULL DEFAULT 0{names}) '
-                f'ON COMMIT DROP')
+                f'id BIGINT PRIMARY KEY, version BIGINT NOT NULL, '
+                f'key TEXT{names}) ON COMMIT DROP')
+            cursor.execute(
+                self._create_records(model, 'TEMPORARY') + ' ON COMMIT DROP')
             booleans = [
                 i for i, t in enumerate(types, 3) if t.startswith('BOOL')]
             names = ''.join(f', c{i}' for i in range(len(types)))

@@ -1,6 +1,7 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 import datetime as dt
+import json
 import logging
 import threading
 import time
@@ -22,8 +23,8 @@ from . import schedule
 from .refresh import Refresh
 
 logger = logging.getLogger(__name__)
-# Rows between two notes of the progress
-PROGRESS = 2000
+# Seconds between two notes of the progress
+PROGRESS = 1
 # How many updates are told to the central at once
 TOLD = 50
 
@@ -237,9 +238,102 @@ class Update(ModelSQL, ModelView):
             return
         # Begun each minute: what is due before the next waits for its second
         wait = (cls.next_run() - wire.utcnow()).total_seconds()
-        if wait < 60:
-            cls._sleep(max(wait, 0))
-            cls.obtain(send=True, shared=True)
+        if wait >= 60:
+            return
+        cls._sleep(max(wait, 0))
+        # Nobody asks for it: what is told is so in the company's language
+        with Transaction().set_context(language=cls._get_language()):
+            try:
+                cls.obtain(send=True, shared=True)
+            except UpdateRunning:
+                raise
+            except Exception:
+                cls._notify_failure()
+                raise
+
+    @classmethod
+    def _get_language(cls):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        branch = Configuration.get_branch()
+        if branch and branch.company.party.lang:
+            return branch.company.party.lang.code
+        return Transaction().language
+
+    # Those of the branch read that a night failed, whoever logs in next
+
+    # The groups of who reads it
+    _told_groups = [
+        ('res', 'group_admin'),
+        ('offline_sales', 'group_offline_sales_admin'),
+        ('offline_sales', 'group_offline_sales_branch'),
+        ('offline_sales', 'group_offline_sales_responsible'),
+        ]
+
+    @classmethod
+    @without_check_access
+    def _notify_failure(cls):
+        "Tell of the last update, which failed, once until it is read"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        Notification = pool.get('res.notification')
+        User = pool.get('res.user')
+        with Transaction().new_transaction() as transaction:
+            failed = cls.search(
+                [('state', '=', 'failed')], order=[('id', 'DESC')], limit=1)
+            unread = {n.user.id: n for n in cls._get_unread()}
+            notifications = []
+            for user in User.search([('groups', 'in', [
+                            ModelData.get_id(*group)
+                            for group in cls._told_groups])]):
+                notification = unread.get(user.id) or Notification(
+                    user=user, model=cls.__name__)
+                notification.records = json.dumps([u.id for u in failed])
+                notification.icon = 'tryton-warning'
+                with Transaction().set_context(
+                        language=user.language.code if user.language
+                        else cls._get_language()):
+                    notification.label = gettext(
+                        'offline_sales.msg_update_night_failed',
+                        moment=cls._get_last_success())
+                notification.description = ''.join(
+                    u.message or '' for u in failed)
+                notifications.append(notification)
+            Notification.save(notifications)
+            transaction.commit()
+
+    @classmethod
+    def _get_last_success(cls):
+        "Return the day and hour of the catalogs in words"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Lang = pool.get('ir.lang')
+        update, branch = cls.last_success(), Configuration.get_branch()
+        if not update:
+            return "-"
+        zone = branch.get_zone() if branch else dt.timezone.utc
+        moment = update.end.replace(tzinfo=dt.timezone.utc).astimezone(zone)
+        lang = Lang.get()
+        return lang.strftime(moment, f'{lang.date} %H:%M')
+
+    @classmethod
+    def _get_unread(cls):
+        pool = Pool()
+        Notification = pool.get('res.notification')
+        return Notification.search([
+                ('model', '=', cls.__name__),
+                ('unread', '=', True),
+                ])
+
+    @classmethod
+    def _forget_failure(cls):
+        "What was told is over, and who has not read it need not"
+        pool = Pool()
+        Notification = pool.get('res.notification')
+        with Transaction().new_transaction() as transaction:
+            if unread := cls._get_unread():
+                Notification.delete(unread)
+                transaction.commit()
 
     @classmethod
     def next_run(cls):
@@ -285,6 +379,7 @@ class Update(ModelSQL, ModelView):
             cls._end(update, 'failed', refresh, cls._explain(error))
             raise
         cls._end(update, 'done', refresh)
+        cls._forget_failure()
         cls._tell()
         return Obtained(update, refresh.rows, refresh.deleted)
 
@@ -320,8 +415,9 @@ class Update(ModelSQL, ModelView):
 
         def note(received, total):
             nonlocal noted
-            if noted is None or received - noted >= PROGRESS:
-                noted = received
+            now = time.monotonic()
+            if noted is None or now - noted >= PROGRESS:
+                noted = now
                 cls._write(update, rows=received, rows_total=total)
         return note
 

@@ -6,9 +6,12 @@ An adapter is asked at the branch for the payload of a record, and at the
 central to do again what the payloads say. Other modules change an adapter by
 a subclass returned from Document.get_adapters.
 """
+import datetime as dt
+import logging
 from collections import defaultdict, namedtuple
 from decimal import Decimal
 
+from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -17,10 +20,14 @@ from ..exceptions import CaptureError, Rejection
 from . import payload as payload_
 from . import tree as tree_
 
+logger = logging.getLogger(__name__)
+
 # Asked for by what must know whether a branch's document is done again, e.g.
 # the central's refusal to sell on a branch's point. The private keys of a
 # client's context are dropped (trytond.rpc), so nobody else can say so.
 REPLAY = '_offline_sales_replay'
+# The totals of a ticket that are posted in place of those computed now
+CHARGED = '_offline_sales_charged'
 
 Entry = namedtuple('Entry', ['document', 'payload'])
 
@@ -35,34 +42,61 @@ class Adapter:
     kind -- of the documents
     model -- the name of the model of their record
     order -- kinds are sent and processed from the least on
+    of_point -- whether each document is of a point of sale
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
     final_state -- of the records that must have a document, if all must
+    dates -- the names of the columns by model that a repair re-dates
+    acceptable -- the names of the totals whose difference a person may accept
     """
     kind = None
     model = None
     order = 50
+    of_point = True
     owned = {}
     posted = False
     final_state = None
+    dates = {}
+    acceptable = frozenset()
 
     # At the branch
 
-    def get_payload(self, uuid, record, moment):
-        "Return the values of the payload of the record"
-        tree = tree_.read(record)
-        tree_.export(tree)
+    def get_payload(self, uuid, record, moment, jump=None):
+        """Return the values of the payload of the record
+
+        jump: the seconds by which the clock had been set back, if it was.
+        """
+        tree, left_out = self.get_tree(record)
+        if left_out:
+            logger.warning(
+                "%s: the central does not know what these refer to: %s",
+                record, ", ".join(left_out))
         return {
             'version': payload_.VERSION,
             'uuid': uuid,
             'kind': self.kind,
             'header': self._export_references(
-                dict(self.get_header(record), moment=moment),
+                dict(
+                    self.get_header(record), moment=moment, clock_jump=jump),
                 self.header_references),
             'record': tree,
+            **({'left_out': left_out} if left_out else {}),
             'totals': self._export_totals(self.get_totals(record)),
             **self.get_extra(record),
             }
+
+    def get_tree(self, record):
+        """Return what is stored of the record, as the central knows it, and
+        the names of the fields that it does not know"""
+        tree = tree_.read(record)
+        return tree, tree_.export(tree)
+
+    def settle(self, documents, twins):
+        """Do what follows from documents that the central has settled
+
+        twins: the (identity, model, id of the central) of what they made and
+        another record stands for.
+        """
 
     header_references = {
         'user': 'res.user',
@@ -71,6 +105,10 @@ class Adapter:
         }
     # The models of what the rows of the totals are of, by name of the total
     totals_references = {}
+    # The names of those that branches of former releases do not tell
+    later_totals = {'cash'}
+    # The codes of the rejections, by name of the total
+    total_codes = {}
 
     def get_header(self, record):
         """Return what the journal shows of the record, by local ids
@@ -96,6 +134,9 @@ class Adapter:
     def get_extra(self, record):
         "Return what else the payload says"
         return {}
+
+    def restore(self, contents):
+        "Do what else follows from contents that come back from a second copy"
 
     def _export_references(self, values, models):
         pool = Pool()
@@ -127,11 +168,39 @@ class Adapter:
         columns += sorted(rows[0].keys() - set(columns)) if rows else []
         return sorted(rows, key=lambda row: [row[c] for c in columns])
 
+    def merge_rows(self, name, rows):
+        "Return the rows of a total, those of the same records added up"
+        references = self.totals_references[name]
+        merged = {}
+        for row in rows:
+            key = tuple(row[column] for column in references)
+            if key not in merged:
+                merged[key] = row
+            else:
+                merged[key] = {
+                    column: value if column in references
+                    else merged[key][column] + value
+                    for column, value in row.items()}
+        return self._sort_rows(name, list(merged.values()))
+
     # At the central
+
+    def get_points(self, contents):
+        "Return the points of sale of which the document says that it is"
+        point = contents['header'].get('point')
+        return [point] if point or self.of_point else []
+
+    def check_contents(self, contents):
+        "Raise Unreadable if the payload is not one of the kind"
+        self.check_totals(contents['totals'])
+
+    def get_forest(self, entries):
+        "Return what the payloads refer to"
+        return tree_.Forest([e.payload['record'] for e in entries])
 
     def check_totals(self, totals):
         "Raise Unreadable if they are not totals of the kind"
-        for name in ['total', 'tax']:
+        for name in ['total', 'tax', 'cash']:
             if not isinstance(totals.get(name), (Decimal, type(None))):
                 raise payload_.Unreadable(name)
         for name, references in self.totals_references.items():
@@ -155,6 +224,7 @@ class Adapter:
         The reason is None if it can be done, a Rejection, or a set of what it
         waits for.
         """
+        self.open_dates = {}
         for entry in entries:
             try:
                 yield entry, self.check_entry(entry, forest) or None
@@ -168,6 +238,37 @@ class Adapter:
             raise Rejection('unreadable', what=tree['model'])
         self.check_keys(entry, forest)
         return forest.check(tree)
+
+    def get_dates(self, entry):
+        "Return the dates at which something is posted"
+        return []
+
+    def check_periods(self, entry):
+        "Raise Rejection if nothing can be posted at one of the dates"
+        company = entry.document.branch.company
+        for date in self.get_dates(entry):
+            if type(date) is not dt.date:
+                raise Rejection('unreadable', what='date')
+            key = company.id, date
+            if key not in self.open_dates:
+                self.open_dates[key] = self.is_open(company, date)
+            if not self.open_dates[key]:
+                raise Rejection('closed_period', date=date.isoformat())
+
+    def is_open(self, company, date):
+        "Return True if accounting and stock are open at the date"
+        pool = Pool()
+        Period = pool.get('account.period')
+        StockPeriod = pool.get('stock.period')
+        try:
+            Period.find(company, date=date)
+        except UserError:
+            return False
+        return not StockPeriod.search([
+                ('company', '=', company.id),
+                ('state', '=', 'closed'),
+                ('date', '>=', date),
+                ], limit=1, order=[])
 
     def check_keys(self, entry, forest):
         "Raise Rejection if what the document makes is there already"
@@ -220,6 +321,13 @@ class Adapter:
     def prepare(self, entries, records):
         "Make what follows from the records, but post nothing"
 
+    def get_stock_moves(self, records):
+        "Return the moves of goods, done, that were made for the records"
+        return []
+
+    def conclude(self, document):
+        "Keep with the document what a person should know of what was done"
+
     def post(self, documents):
         "Post what was prepared"
 
@@ -246,25 +354,69 @@ class Adapter:
                 expected[model][id_] = (entry.document, values)
                 names[model] |= values.keys()
         for model, by_id in expected.items():
+            columns = forest.schema.get_columns(model)
             rows = pool.get(model).read(list(by_id), list(names[model]))
             for row in rows:
                 document, values = by_id[row['id']]
                 for name, value in values.items():
-                    if _plain(row[name]) != _plain(value):
+                    found = row[name]
+                    if columns[name].kind == 'many2many':
+                        found = sorted(found)
+                    if _plain(found) != _plain(value):
                         raise Rejection(
                             'value_changed', document, model=model, field=name,
-                            expected=show(value), found=show(row[name]))
+                            expected=show(value), found=show(found))
 
     def verify_totals(self, entry, record):
         "Raise Rejection if a total is not that of the branch"
         expected = entry.payload['totals']
+        accepted = (
+            self.acceptable if entry.document.is_accepted() else frozenset())
         for name, found in self.get_totals(record).items():
+            if name in accepted or (
+                    name in self.later_totals and name not in expected):
+                continue
             if name in self.totals_references:
                 found = self._sort_rows(name, found)
             if _plain(expected.get(name)) != _plain(found):
                 raise Rejection(
-                    'total_changed', entry.document, total=name,
-                    expected=show(expected.get(name)), found=show(found))
+                    self.get_total_code(name, expected.get(name), found),
+                    entry.document, total=name,
+                    expected=show(self.describe(name, expected.get(name))),
+                    found=show(self.describe(name, found)))
+
+    def get_total_code(self, name, expected, found):
+        "Return the code of the rejection because of the total"
+        return self.total_codes.get(name, 'total_changed')
+
+    def describe(self, name, total):
+        "Return the total with the names of what it refers to"
+        pool = Pool()
+        models = self.totals_references.get(name)
+        if not models:
+            return total
+        return [{
+                key: pool.get(models[key])(value).rec_name
+                if key in models else value
+                for key, value in row.items()} for row in total]
+
+    # Repair
+
+    def get_schema(self):
+        "Return the definitions of what a payload holds"
+        return tree_.Schema()
+
+    def is_linkable(self, contents):
+        "Return if what the contents make may be a customer who is here"
+        return False
+
+    def get_difference(self, document, contents):
+        "Return the cash that has to be booked if the totals are accepted"
+        return Decimal(0)
+
+    def accept(self, document, contents, transfer_type):
+        "Return the contents with what follows from accepting the totals"
+        return contents
 
     def get_amounts(self, totals):
         """Return the values of the rows of the journal's amounts

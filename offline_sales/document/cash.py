@@ -1,12 +1,16 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+import copy
 from decimal import Decimal
+from uuid import uuid4
 
+from trytond.i18n import gettext
 from trytond.pool import Pool
 
-from ..exceptions import Rejection
+from ..exceptions import DocumentError, Rejection
 from .adapter import Adapter, about
 from .payload import walk
+from .tree import Forest
 
 
 class _Adapter(Adapter):
@@ -54,7 +58,7 @@ class CashSessionAdapter(_Adapter):
         for entry in entries:
             tree = entry.payload['record']
             session, = Session.create([{
-                        **forest.get_own_values(tree, self.owned),
+                        **forest.get_written_values(tree, self.owned),
                         'previous_session': self.get_previous(tree, forest),
                         'end_amount': Decimal(0),
                         'state': 'closed',
@@ -106,6 +110,10 @@ class CashCutAdapter(_Adapter):
         'sale.point.cash.transfer': {'move', 'state'},
         }
     posted = True
+    dates = {
+        'sale.point.cash.transfer': {'date'},
+        }
+    acceptable = frozenset({'start', 'end', 'balance'})
 
     def get_totals(self, session):
         return {
@@ -117,11 +125,26 @@ class CashCutAdapter(_Adapter):
     def get_extra(self, session):
         return {'documents': [d.uuid for d in self.get_documents(session)]}
 
+    def restore(self, contents):
+        "Sell no more in a session that was counted"
+        pool = Pool()
+        Link = pool.get('offline_sales.link')
+        Session = pool.get('sale.point.cash.session')
+        tree = contents['record']
+        for id_ in Link.from_wire(self.model, [tree['key']]).values():
+            session = Session(id_)
+            if session.state == 'open':
+                session.end_amount = tree['values']['end_amount']
+                session.state = 'closed'
+                session.save()
+
     def get_documents(self, session):
         "Return the documents whose cash the session counts"
         pool = Pool()
         Document = pool.get('offline_sales.document')
-        sales = {str(p.sale) for p in session.payments}
+        sales = {
+            str(p.sale) for p in [
+                *session.payments, *session.prefactura_payments]}
         return Document.search([
                 ('record', 'in', list(sales)),
                 ('state', '!=', 'withdrawn'),
@@ -157,6 +180,7 @@ class CashCutAdapter(_Adapter):
         if Session(session).point.id != entry.payload['header']['point']:
             raise Rejection('unreadable', what='point')
         self.check_session(entry, Session(session))
+        self.check_periods(entry)
         uuids = entry.payload.get('documents')
         if not isinstance(uuids, list):
             raise Rejection('unreadable', what='documents')
@@ -168,6 +192,12 @@ class CashCutAdapter(_Adapter):
         waits.update(
             (Document.__name__, uuid) for uuid in uuids if uuid not in settled)
         return waits
+
+    def get_dates(self, entry):
+        return [
+            node['values'].get('date')
+            for node in walk(entry.payload['record'])
+            if node['model'] == 'sale.point.cash.transfer']
 
     def check_session(self, entry, session):
         "Raise Rejection if the branch may not count the session, or has"
@@ -194,7 +224,7 @@ class CashCutAdapter(_Adapter):
         for entry, session in zip(entries, sessions, strict=True):
             tree = entry.payload['record']
             Session.write(
-                [session], forest.get_own_values(tree, self.owned))
+                [session], forest.get_written_values(tree, self.owned))
             for name, children in tree['children'].items():
                 self.create_children(session, name, children, forest)
         return Session.browse(sessions)
@@ -220,9 +250,12 @@ class CashCutAdapter(_Adapter):
                 t for session in sessions for t in session.transfers])
 
     def verify_totals(self, entry, session):
+        totals = entry.payload['totals']
+        if entry.document.is_accepted():
+            totals = dict(totals, start=session.start_amount)
         with about(entry.document):
-            self.check_start(entry, session)
-            totals = entry.payload['totals']
+            if not entry.document.is_accepted():
+                self.check_start(entry, session)
             if session.end_amount - totals['start'] != session.balance:
                 raise Rejection(
                     'balance', start=str(totals['start']),
@@ -254,3 +287,44 @@ class CashCutAdapter(_Adapter):
                 t.move for document in documents
                 for t in document.record.transfers
                 if t.move and t.move.state == 'draft'])
+
+    # Repair
+
+    def get_difference(self, document, contents):
+        """Return by how much the cash that was counted is more than what the
+        central knows of"""
+        pool = Pool()
+        Session = pool.get('sale.point.cash.session')
+        tree = contents['record']
+        id_ = Forest([tree]).get(self.model, tree['key'])
+        end = tree['values'].get('end_amount')
+        if not id_ or end is None:
+            return Decimal(0)
+        session = Session(id_)
+        transfers = sum(
+            child['values'].get('amount') or 0
+            for child in tree['children'].get('transfers', []))
+        return end - session.start_amount - session.balance - transfers
+
+    def accept(self, document, contents, transfer_type):
+        "The difference becomes a transfer: what was counted stands"
+        difference = self.get_difference(document, contents)
+        if not difference:
+            return contents
+        if not transfer_type:
+            raise DocumentError(
+                gettext('offline_sales.msg_repair_transfer_type'))
+        contents = copy.deepcopy(contents)
+        header, tree = contents['header'], contents['record']
+        tree['children'].setdefault('transfers', []).append({
+                'model': 'sale.point.cash.transfer',
+                'key': str(uuid4()),
+                'values': {
+                    'point': header['point'],
+                    'type': transfer_type.id,
+                    'amount': difference,
+                    'date': header['date'],
+                    },
+                'children': {},
+                })
+        return contents

@@ -10,12 +10,14 @@ from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .. import wire
 from ..exceptions import DocumentError
 from . import payload as payload_
 from .cash import CashCutAdapter, CashSessionAdapter
+from .party import PartyAdapter
+from .prefactura import PrefacturaAdapter
 from .ticket import TicketAdapter
 
 
@@ -32,7 +34,7 @@ class Document(ModelSQL, ModelView):
     # What the branch said is never changed
     FROZEN = {
         'uuid', 'branch', 'kind', 'payload', 'sha256', 'number', 'date',
-        'moment', 'total', 'tax', 'original'}
+        'moment', 'clock_jump', 'total', 'tax', 'original'}
 
     uuid = fields.Char("Identity", required=True, readonly=True)
     branch = fields.Many2One(
@@ -44,7 +46,9 @@ class Document(ModelSQL, ModelView):
     currency = fields.Function(fields.Many2One(
             'currency.currency', "Currency"), 'on_change_with_currency')
     kind = fields.Selection([
+            ('party', "Customer"),
             ('ticket', "Ticket"),
+            ('prefactura', "Prefactura"),
             ('cash_session', "Cash Session"),
             ('cash_cut', "Cash Cut"),
             ('unknown', "Unknown"),
@@ -56,6 +60,20 @@ class Document(ModelSQL, ModelView):
     moment = fields.DateTime(
         "Moment", readonly=True,
         help="When it was done, by the branch's clock.")
+    clock_jump = fields.Integer(
+        "Clock Set Back", readonly=True,
+        states={
+            'invisible': ~Eval('clock_jump'),
+            },
+        help="The seconds by which the branch's clock had been set back since "
+        "the document before.")
+    clock_offset = fields.Float(
+        "Clock Offset", digits=(None, 1), readonly=True,
+        states={
+            'invisible': ~Eval('clock_offset'),
+            },
+        help="The seconds by which the branch's clock was ahead of the "
+        "central's when the document was received.")
     user = fields.Many2One('res.user', "User", readonly=True)
     party = fields.Many2One('party.party', "Party", readonly=True)
     point = fields.Many2One('sale.point', "Point of Sale", readonly=True)
@@ -82,6 +100,18 @@ class Document(ModelSQL, ModelView):
         fields.Text("Reason", states={
                 'invisible': ~Eval('reason_code'),
                 }), 'get_reason')
+    conflicts = fields.One2Many(
+        'offline_sales.document.conflict', 'document', "Conflicts",
+        readonly=True,
+        states={
+            'invisible': ~Eval('conflicts', []),
+            })
+    attention = fields.Boolean(
+        "Needs Attention", readonly=True,
+        states={
+            'invisible': ~Eval('attention'),
+            },
+        help="It was done, but somebody should look at it.")
     original = fields.Many2One(
         'offline_sales.document', "Contradicts", readonly=True,
         ondelete='RESTRICT',
@@ -113,6 +143,11 @@ class Document(ModelSQL, ModelView):
                     (t.point, Equal), (t.kind, Equal), (t.number, Equal),
                     where=(t.number != Null) & t.state.in_(cls.LIVE)),
                 'offline_sales.msg_document_number_unique'),
+            ('prefactura_number_unique', Exclude(t,
+                    (t.branch, Equal), (t.number, Equal),
+                    where=(t.kind == 'prefactura') & (t.number != Null)
+                    & t.state.in_(cls.LIVE)),
+                'offline_sales.msg_document_number_unique'),
             ]
         cls._sql_indexes.update([
                 Index(t,
@@ -124,12 +159,25 @@ class Document(ModelSQL, ModelView):
                 Index(t, (t.date, Index.Range())),
                 ])
         cls._order = [('moment', 'DESC'), ('id', 'DESC')]
+        cls._buttons.update(
+            attended={
+                'invisible': ~Eval('attention'),
+                'depends': ['attention'],
+                })
+
+    @classmethod
+    @ModelView.button
+    @without_check_access
+    def attended(cls, documents):
+        cls.write(documents, {'attention': False})
 
     @classmethod
     def get_adapters(cls):
         "Return the adapters by kind"
         return {adapter.kind: adapter() for adapter in [
-                TicketAdapter, CashSessionAdapter, CashCutAdapter]}
+                PartyAdapter, TicketAdapter, PrefacturaAdapter,
+                CashSessionAdapter,
+                CashCutAdapter]}
 
     @classmethod
     def get_adapter(cls, kind):
@@ -249,7 +297,7 @@ class Document(ModelSQL, ModelView):
         if not adapter:
             raise payload_.Unreadable(kind[:50])
         contents = payload_.load(payload, uuid, kind)
-        adapter.check_totals(contents['totals'])
+        adapter.check_contents(contents)
         return contents
 
     def get_contents(self):

@@ -181,6 +181,8 @@ class Document(metaclass=PoolMeta):
     @classmethod
     def _get_received(cls, branch, entries):
         "Return the values of the documents to keep"
+        pool = Pool()
+        Contact = pool.get('offline_sales.contact')
         read = {}
         for entry in entries:
             try:
@@ -189,9 +191,10 @@ class Document(metaclass=PoolMeta):
             except payload_.Unreadable as exception:
                 read[entry['uuid']] = Rejection(
                     'unreadable', what=str(exception)[:100])
-        headers = _Headers(
+        headers = Headers(
             branch, [c for c in read.values() if not isinstance(c, Rejection)])
         now = cls._now()
+        offset = Contact.of(branch).clock_offset
         return [{
                 'uuid': entry['uuid'],
                 'branch': branch.id,
@@ -200,7 +203,9 @@ class Document(metaclass=PoolMeta):
                     else 'unknown'),
                 'payload': entry['payload'],
                 'sha256': entry['sha256'],
+                'sent': now,
                 'received': now,
+                'clock_offset': offset,
                 **headers.get_values(read[entry['uuid']]),
                 } for entry in entries]
 
@@ -210,7 +215,7 @@ class Document(metaclass=PoolMeta):
         "See status"
         kept = cls._get_kept(branch, asked)
         made = [d for d in kept.values() if d.state == 'processed']
-        trees = {d: d.get_contents()['record'] for d in made}
+        trees = {d: d.get_repaired()['record'] for d in made}
         forest = Forest(trees.values())
         answers = {}
         for uuid in asked:
@@ -263,20 +268,13 @@ def _contradict(uuid, sha256):
     return f'{uuid}:{sha256}'
 
 
-class _Headers:
+class Headers:
     "What the journal shows of documents that were received"
 
     def __init__(self, branch, contents):
         pool = Pool()
-        BranchUser = pool.get('offline_sales.branch-res.user')
-        Register = pool.get('offline_sales.register')
         self.adapters = pool.get('offline_sales.document').get_adapters()
         self.currency = branch.company.currency
-        self.points = {
-            r.offline_point.id for r in Register.search([
-                    ('branch', '=', branch.id)])}
-        self.users = {
-            u.user.id for u in BranchUser.search([('branch', '=', branch.id)])}
         self.found = self._find(contents)
 
     def _find(self, contents):
@@ -304,6 +302,7 @@ class _Headers:
             'number': header.get('number'),
             'date': header.get('date'),
             'moment': header['moment'],
+            'clock_jump': header.get('clock_jump'),
             'state': 'received',
             }
         for name, model in adapter.header_references.items():
@@ -315,10 +314,6 @@ class _Headers:
             values['amounts'] = [('create', [
                         self._get_amount(row, adapter)
                         for row in adapter.get_amounts(totals)])]
-            if header.get('point') not in self.points:
-                raise Rejection('foreign_point')
-            if header.get('user') not in self.users | {None}:
-                raise Rejection('foreign_user')
         except Rejection as rejection:
             values.update(self._reject(rejection))
         return values

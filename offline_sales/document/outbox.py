@@ -1,12 +1,15 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 """Documents at the branch: captured with what they are of, sent, settled"""
+import datetime as dt
 import logging
+import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from uuid import uuid4
 
 from sql import Cast, Null
+from sql.conditionals import Coalesce
 from sql.functions import CharLength
 from sql.operators import Concat
 
@@ -18,10 +21,12 @@ from trytond.transaction import (
     Transaction, inactive_records, without_check_access)
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from ..client import Client
+from .. import wire
+from ..catalog.catalog import CUSTOMER
+from ..client import Client, delay
 from ..exceptions import (
     CentralError, DocumentError, Rejection, TotalsDiffer)
-from . import durability
+from . import customer, durability
 from . import payload as payload_
 
 logger = logging.getLogger(__name__)
@@ -30,6 +35,13 @@ REQUEST_COUNT = 250
 REQUEST_SIZE = 1024 * 1024
 STATUS_COUNT = 500
 POLL = .5
+# Seconds by which a clock may be put right in passing
+CLOCK_TOLERANCE = 60
+# The seconds between two tries by schedule, from the first failure on
+RETRY = 60
+RETRY_MOST = 900
+# Documents whose problem is told in words
+TOLD = 5
 
 
 class Document(metaclass=PoolMeta):
@@ -40,10 +52,11 @@ class Document(metaclass=PoolMeta):
     @classmethod
     @without_check_access
     @inactive_records
-    def capture(cls, kind, records):
+    def capture(cls, kind, records, extra=None):
         """Keep what the records say now, to be sent
 
         In the transaction of the records: both are there or none.
+        extra: what else the payloads say, by the ids of the records.
         """
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
@@ -51,16 +64,23 @@ class Document(metaclass=PoolMeta):
             return
         branch = Configuration.get_branch()
         adapter = cls.get_adapter(kind)
-        cls.create([
-                cls._capture_values(branch, adapter, record)
-                for record in records])
+        moment = cls._now()
+        jumps = [cls._notice_jump(moment)] + [None] * (len(records) - 1)
+        documents = cls.create([
+                cls._capture_values(
+                    branch, adapter, record, moment, jump,
+                    (extra or {}).get(record.id))
+                for record, jump in zip(records, jumps, strict=True)])
         durability.ensure()
+        cls.spool([d.get_spooled() for d in documents])
 
     @classmethod
-    def _capture_values(cls, branch, adapter, record):
+    def _capture_values(
+            cls, branch, adapter, record, moment, jump, extra=None):
         uuid = str(uuid4())
-        moment = cls._now()
-        values = adapter.get_payload(uuid, record, moment)
+        values = {
+            **adapter.get_payload(uuid, record, moment, jump),
+            **(extra or {})}
         text = payload_.dump(values)
         totals = adapter.get_totals(record)
         return {
@@ -70,6 +90,7 @@ class Document(metaclass=PoolMeta):
             'record': str(record),
             **adapter.get_header(record),
             'moment': moment,
+            'clock_jump': jump,
             'total': totals.get('total'),
             'tax': totals.get('tax'),
             'amounts': [('create', adapter.get_amounts(totals))],
@@ -77,6 +98,17 @@ class Document(metaclass=PoolMeta):
             'sha256': payload_.digest(text),
             'state': 'pending',
             }
+
+    @classmethod
+    def _notice_jump(cls, moment):
+        """Return the seconds by which the clock was set back since the last
+        document, None if it was not"""
+        for last in cls.search([], order=[('id', 'DESC')], limit=1):
+            seconds = int((last.moment - moment).total_seconds())
+            if seconds > CLOCK_TOLERANCE:
+                logger.warning(
+                    "the clock was set back by %s seconds", seconds)
+                return seconds
 
     @classmethod
     @without_check_access
@@ -100,8 +132,88 @@ class Document(metaclass=PoolMeta):
                 raise DocumentError(gettext(
                         'offline_sales.msg_document_sent',
                         document=document.rec_name))
-        cls.write(documents, {'state': 'withdrawn'})
+        cls._take_back(documents)
+
+    @classmethod
+    def _take_back(cls, documents):
+        cls.write(documents, {'state': 'withdrawn', 'spooled': False})
         durability.ensure()
+        cls.spool([d.get_spooled() for d in documents])
+
+    @classmethod
+    @without_check_access
+    def begin_customers(cls, ids):
+        """Return what the payload shall say of what was before, by the ids of
+        customers that are about to be changed
+
+        base: the tree that the branch had, None of a new customer; after: the
+        identity of the document that is done before, None without.
+        What was not sent yet is taken back: one document will say it all.
+        """
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        Link = pool.get('offline_sales.link')
+        Party = pool.get(CUSTOMER)
+        company = Configuration.get_branch().company.id
+        known = Link.to_wire(CUSTOMER, ids)
+        Link.identify(Party.browse(list(ids - known.keys())))
+        before = {}
+        for id_ in ids:
+            previous = cls._get_previous_customer(id_)
+            if previous and cls.lock_in(
+                    [previous.id], 'pending', tried=None):
+                cls._take_back([previous])
+                contents = previous.get_contents()
+                before[id_] = {
+                    name: contents[name] for name in ['base', 'after']}
+            elif previous or isinstance(known.get(id_), int):
+                base = customer.read([id_], company)[id_]
+                customer.export(base)
+                before[id_] = {
+                    'base': base,
+                    'after': previous.uuid if previous else None,
+                    }
+            else:
+                before[id_] = {'base': None, 'after': None}
+        return before
+
+    @classmethod
+    def _get_previous_customer(cls, id_):
+        "Return the last document of the customer that is in force"
+        documents = cls.search([
+                ('record', '=', f'{CUSTOMER},{id_}'),
+                ('kind', '=', 'party'),
+                ('state', 'not in', ['withdrawn', 'voided']),
+                ], order=[('id', 'DESC')], limit=1)
+        return documents[0] if documents else None
+
+    @classmethod
+    def capture_customers(cls, before):
+        """Capture the customers that were changed
+
+        before: what begin_customers returned.
+        """
+        pool = Pool()
+        Party = pool.get(CUSTOMER)
+        adapter = cls.get_adapter('party')
+        parties = [
+            party for party in Party.browse(list(before))
+            if adapter.is_changed(party, before[party.id]['base'])]
+        cls.capture('party', parties, extra=before)
+
+    @classmethod
+    def get_unsettled_customers(cls, after=None):
+        """Return the ids by model of the customers, and of their parts, that
+        were changed here and are not settled
+
+        after: the id of the document since which it does not matter if they
+        are settled, None for none.
+        """
+        domain = [('state', 'in', ['pending', 'sent', 'rejected'])]
+        if after is not None:
+            domain = ['OR', domain, ('id', '>', after)]
+        return customer.find_local(cls.search(
+                [('kind', '=', 'party'), domain], order=[]))
 
     @classmethod
     def capture_missed(cls):
@@ -149,6 +261,7 @@ class Document(metaclass=PoolMeta):
         with Client.from_configuration() as client:
             with Transaction().new_transaction():
                 cls.capture_missed()
+            cls.spool_missed()
             # Nothing is marked as tried if nobody is there
             cls._doubt(client.heartbeat().get('restored'))
             cls._ask(client, ['sent', 'rejected'])
@@ -161,7 +274,47 @@ class Document(metaclass=PoolMeta):
             while (cls._ask(client, ['sent'])
                     and time.monotonic() < deadline):
                 time.sleep(POLL)
+        cls._note_failures(0)
         return delivery
+
+    @classmethod
+    @without_check_access
+    def send_by_schedule(cls):
+        "Send what there is, later and later as long as nobody answers"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        if not Configuration.is_branch():
+            return
+        configuration = Configuration(1)
+        now, failures = wire.utcnow(), configuration.send_failures or 0
+        if failures and configuration.send_after:
+            seconds = (configuration.send_after - now).total_seconds()
+            # A clock that was set back makes nobody wait longer
+            if 0 < seconds <= RETRY_MOST:
+                return
+        try:
+            cls.send()
+        except CentralError as error:
+            seconds = delay(
+                failures, random.random(), base=RETRY, most=RETRY_MOST)
+            cls._note_failures(
+                failures + 1, now + dt.timedelta(seconds=seconds))
+            logger.warning("nothing was sent: %s", error.message)
+
+    @classmethod
+    def _note_failures(cls, failures, after=None):
+        "Remember how often nobody answered and when to try again"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        # The bare table: it is no change of the configuration
+        table = Configuration.__table__()
+        with Transaction().new_transaction() as transaction:
+            cursor = transaction.connection.cursor()
+            cursor.execute(*table.update(
+                    [table.send_failures, table.send_after],
+                    [failures, after],
+                    where=(Coalesce(table.send_failures, 0) != failures)
+                    | (failures > 0)))
 
     @classmethod
     def _doubt(cls, restored):
@@ -183,12 +336,15 @@ class Document(metaclass=PoolMeta):
 
     @classmethod
     def doubt(cls):
-        "Have the central be asked of all that it settled"
+        """Have the central be asked of all that it accepted
+
+        What was voided stays so: it is never done again.
+        """
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.update(
                 [table.state], ['sent'],
-                where=table.state.in_(['accepted', 'voided'])))
+                where=table.state == 'accepted'))
 
     @classmethod
     def _get_requests(cls, tried):
@@ -225,12 +381,14 @@ class Document(metaclass=PoolMeta):
         result = client.call('documents', {'documents': entries})
         receipts = {
             uuid: result['receipts'].get(uuid) or {} for uuid in contents}
-        if result['totals'] != payload_.control_totals([
-                    contents[uuid] for uuid, receipt in receipts.items()
-                    if receipt.get('counted')]):
+        counted = [
+            contents[uuid] for uuid, receipt in receipts.items()
+            if receipt.get('counted')]
+        if result['totals'] != payload_.control_totals(counted):
             raise TotalsDiffer()
         with Transaction().new_transaction():
             cls._keep_receipts(receipts, delivery)
+        delivery.add(counted)
 
     @classmethod
     def _try(cls, ids):
@@ -313,7 +471,7 @@ class Document(metaclass=PoolMeta):
         pool = Pool()
         Link = pool.get('offline_sales.link')
         documents = cls._lock_by_uuid(answers, state)
-        made = {}
+        made, settled = {}, defaultdict(list)
         for document in documents:
             answer = answers[document.uuid]
             document.set_reason(_get_reason(answer))
@@ -328,18 +486,25 @@ class Document(metaclass=PoolMeta):
                 document.state = 'pending'
             else:
                 document.state = 'sent'
+            if document.state in {'accepted', 'voided'}:
+                settled[document.kind].append(document)
         cls.save(documents)
         if twins := Link.settle(made):
-            logger.error("records that are linked twice: %s", twins)
+            logger.warning("records that are linked twice: %s", twins)
+        for kind, group in settled.items():
+            cls.get_adapter(kind).settle(group, twins)
 
     @classmethod
     @without_check_access
     def tell(cls, delivery):
         "Return in words what was sent, what waits and what needs attention"
         with Transaction().new_transaction(readonly=True):
-            waiting, rejected = (
-                Counter(d.kind for d in cls.search([('state', 'in', states)]))
-                for states in [['pending', 'sent'], ['rejected']])
+            waiting = Counter(d.kind for d in cls.search([
+                        ('state', 'in', ['pending', 'sent'])]))
+            attend = cls.search([('state', '=', 'rejected')])
+            rejected = Counter(d.kind for d in attend)
+            problems = [
+                f"- {d.rec_name}: {d.reason}" for d in attend[:TOLD]]
         if not delivery.sent and not waiting and not rejected:
             return gettext('offline_sales.msg_send_nothing')
         lines = []
@@ -351,6 +516,12 @@ class Document(metaclass=PoolMeta):
                 lines.append(gettext(
                         f'offline_sales.{message}',
                         documents=cls._tell_kinds(counts)))
+        lines.extend(problems)
+        if gaps := delivery.get_gaps():
+            lines.append(gettext(
+                    'offline_sales.msg_send_gaps',
+                    numbers=", ".join(
+                        " – ".join(dict.fromkeys(gap)) for gap in gaps)))
         if not waiting and not rejected:
             lines.append(gettext('offline_sales.msg_send_processed'))
         return "\n".join(lines)
@@ -372,10 +543,25 @@ class Delivery:
     """What a run of sending did
 
     sent -- how many documents the central confirmed, by kind
+    numbers -- of what both sides counted, by kind and point
     """
 
     def __init__(self):
         self.sent = Counter()
+        self.numbers = defaultdict(list)
+
+    def add(self, payloads):
+        for values in payloads:
+            if number := values['header'].get('number'):
+                self.numbers[
+                    values['kind'], values['header'].get('point')].append(
+                        number)
+
+    def get_gaps(self):
+        "Return the first and the last of the numbers that were not sent"
+        return [
+            gap for numbers in self.numbers.values()
+            for gap in payload_.gaps(numbers)]
 
 
 class SendResult(ModelView):

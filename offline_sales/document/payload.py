@@ -8,10 +8,13 @@ written: its SHA-256 is that of its bytes in UTF-8. It holds
     version   of what is described here, VERSION
     uuid      the identity of the document
     kind      which adapter reads it
-    header    what the journal shows: number, date, moment (UTC), and
-              references to the user, the party and the point
+    header    what the journal shows: number, date, moment (UTC), the seconds
+              by which the clock had been set back before it as clock_jump,
+              and references to the user, the party and the point
     record    the tree of records, see below
     totals    what must come out when it is replayed
+    left_out  the fields, with their models, whose values the branch could not
+              name to the central, if there are some
 
 A tree is a dictionary of model, key, values by column and children, a
 dictionary of the One2Many fields and the lists of trees.
@@ -27,14 +30,19 @@ decimals as text.
 import datetime as dt
 import hashlib
 import json
+import re
 from collections import defaultdict
 from decimal import Decimal
+from itertools import pairwise
 
 from trytond.protocols.jsonrpc import JSONEncoder
 
 from .. import wire
 
 VERSION = 1
+MAX_KEY = 100
+# Gaps between numbers that are told of
+GAPS = 20
 
 
 class Unreadable(ValueError):
@@ -74,7 +82,7 @@ def _check(values, uuid, kind):
         if not isinstance(values.get(name), dict):
             raise Unreadable(name)
     _check_header(values['header'])
-    _check_tree(values['record'])
+    check_tree(values['record'])
 
 
 def _check_header(header):
@@ -88,13 +96,17 @@ def _check_header(header):
         raise Unreadable("date")
     if not isinstance(header.get('moment'), dt.datetime):
         raise Unreadable("moment")
+    jump = header.get('clock_jump')
+    if jump is not None and not (type(jump) is int and 0 < jump < 2 ** 31):
+        raise Unreadable("clock_jump")
     for name in ['user', 'party', 'point']:
         key = header.get(name)
         if key is not None and not is_key(key):
             raise Unreadable(name)
 
 
-def _check_tree(tree):
+def check_tree(tree):
+    "Raise Unreadable if it is not a tree of records"
     if not (isinstance(tree, dict)
             and isinstance(tree.get('model'), str)
             and is_key(tree.get('key'))
@@ -105,12 +117,13 @@ def _check_tree(tree):
         if not isinstance(children, list):
             raise Unreadable("children")
         for child in children:
-            _check_tree(child)
+            check_tree(child)
 
 
 def is_key(value):
     "Return True if the value can name a record"
-    return type(value) in {int, str}
+    return type(value) is int or (
+        type(value) is str and 0 < len(value) <= MAX_KEY)
 
 
 def walk(tree):
@@ -125,7 +138,7 @@ def control_totals(payloads):
     """Return what payloads add up to, to be compared by both sides
 
     A list of dictionaries, one for each kind and point: count, total, tax,
-    the first and the last number.
+    cash, the first and the last number, and the gaps between them.
     """
     groups = defaultdict(list)
     for values in payloads:
@@ -138,8 +151,10 @@ def control_totals(payloads):
             'count': len(members),
             'total': _sum(members, 'total'),
             'tax': _sum(members, 'tax'),
+            'cash': _sum(members, 'cash'),
             'first': min(map(_number, members), key=_number_key),
             'last': max(map(_number, members), key=_number_key),
+            'gaps': gaps(map(_number, members)),
             }
         for (kind, point), members in sorted(groups.items())]
 
@@ -156,3 +171,25 @@ def _number(values):
 
 def _number_key(number):
     return len(number), number
+
+
+def gaps(numbers):
+    """Return the numbers that are missing between others, as a list of the
+    first and the last number of each gap
+
+    Numbers that begin and end alike follow each other. GAPS at most.
+    """
+    series = defaultdict(set)
+    for number in numbers:
+        if match := re.fullmatch(r'(.*?)([0-9]{1,18})([^0-9]*)', number):
+            before, digits, after = match.groups()
+            series[before, after].add((int(digits), len(digits)))
+    found = []
+    for (before, after), members in sorted(series.items()):
+        members = sorted(members)
+        for (last, _), (next_, width) in pairwise(members):
+            if next_ - last > 1:
+                found.append([
+                        f'{before}{n:0{width}}{after}'
+                        for n in [last + 1, next_ - 1]])
+    return found[:GAPS]

@@ -27,8 +27,8 @@ from trytond.transaction import Transaction, TransactionError
 from ..exceptions import Rejection
 from . import durability
 from .adapter import REPLAY, Entry
+from .origin import CODES, Origins
 from .payload import Unreadable
-from .tree import Forest
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +55,13 @@ class Document(metaclass=PoolMeta):
         deadline = time.monotonic() + (
             float('inf') if budget is None else budget)
         for branch in branches:
+            cls._reconsider(branch)
             # What waited may go on after what it waited for
             while cls._prepare_branch(branch, deadline):
                 pass
         for company in {b.company for b in branches}:
             cls._post_company(company, deadline)
+        cls._compute_costs(deadline)
 
     @classmethod
     def process_received(cls, documents):
@@ -73,11 +75,46 @@ class Document(metaclass=PoolMeta):
         Configuration = pool.get('offline_sales.configuration')
         if Configuration.is_branch():
             return
-        cls.process({d.branch for d in cls.search([
+        cls.process({d.branch for d in cls.search(['OR',
                         ('state', 'in', ['received', 'prepared']),
+                        [
+                            ('state', '=', 'rejected'),
+                            ('reason_code', 'in', CODES),
+                            ],
                         ])}, budget=SWEEP_BUDGET)
 
     # The first stage
+
+    @classmethod
+    def _reconsider(cls, branch):
+        """Take up again what was rejected for by whom or where it was made,
+        if a person has put that right"""
+        with Transaction().new_transaction(readonly=True):
+            origins = Origins()
+            ids = []
+            for document in cls.search([
+                        ('branch', '=', branch.id),
+                        ('state', '=', 'rejected'),
+                        ('reason_code', 'in', CODES),
+                        ]):
+                contents = document.get_repaired()
+                try:
+                    origins.check(
+                        document.branch, contents,
+                        cls.get_adapter(document.kind))
+                except Rejection:
+                    continue
+                ids.append(document.id)
+        if ids:
+            perform(partial(cls._take_up, ids))
+
+    @classmethod
+    def _take_up(cls, ids):
+        documents = cls.browse(cls.lock_in(ids, 'rejected'))
+        for document in documents:
+            document.state = 'received'
+            document.set_reason(None)
+        cls.save(documents)
 
     @classmethod
     def _prepare_branch(cls, branch, deadline):
@@ -126,7 +163,7 @@ class Document(metaclass=PoolMeta):
         if not ids:
             return 0
         try:
-            return _perform(partial(do, ids), extras)
+            return perform(partial(do, ids), extras)
         except (backend.DatabaseOperationalError, _Posting):
             raise
         except Exception as exception:
@@ -138,7 +175,7 @@ class Document(metaclass=PoolMeta):
                     cls._bisect(part, do, set_aside, extras)
                     for part in [ids[:half], ids[half:]])
             rejection = _get_rejection(exception)
-        done = _perform(partial(set_aside, bad, rejection))
+        done = perform(partial(set_aside, bad, rejection))
         return done + cls._bisect(
             [i for i in ids if i != bad], do, set_aside, extras)
 
@@ -154,15 +191,21 @@ class Document(metaclass=PoolMeta):
     def _prepare(cls, kind, ids):
         adapter = cls.get_adapter(kind)
         documents = cls.browse(cls.lock_in(ids, 'received'))
+        origins = Origins()
         entries = []
         for document in documents:
             try:
-                entries.append(Entry(document, document.get_contents()))
+                contents = document.get_repaired()
+                origins.check(document.branch, contents, adapter)
             except Unreadable as exception:
                 document.reject(
                     Rejection('unreadable', what=str(exception)[:100]))
+            except Rejection as rejection:
+                document.reject(rejection)
+            else:
+                entries.append(Entry(document, contents))
         while entries:
-            forest = Forest([e.payload['record'] for e in entries])
+            forest = adapter.get_forest(entries)
             ready, waiting = [], []
             for entry, reason in adapter.check(entries, forest):
                 if reason is None:
@@ -183,20 +226,24 @@ class Document(metaclass=PoolMeta):
 
     @classmethod
     def _replay(cls, adapter, entries, forest):
+        pool = Pool()
+        Cost = pool.get('offline_sales.document.cost')
         for user, group in groupby(
                 sorted(entries, key=_get_user_id), key=_get_user_id):
             group = list(group)
             with Transaction().set_user(user), \
                     Transaction().set_context(cls._get_context(group[0])):
                 records = adapter.replay(group, forest)
+                Cost.note(adapter.get_stock_moves(records))
             for entry, record in zip(group, records, strict=True):
                 document = entry.document
                 document.record = str(record)
-                document.set_reason(None)
                 if adapter.posted:
+                    document.set_reason(None)
                     document.state = 'prepared'
                 else:
                     document.finish()
+                adapter.conclude(document)
 
     @classmethod
     def _get_context(cls, entry):
@@ -233,6 +280,7 @@ class Document(metaclass=PoolMeta):
     def finish(self):
         self.state = 'processed'
         self.processed = self._now()
+        self.set_reason(self.get_outcome())
 
     # The second stage
 
@@ -282,7 +330,6 @@ class Document(metaclass=PoolMeta):
                     key=lambda d: d.kind):
                 cls.get_adapter(kind).post(list(group))
         for document in documents:
-            document.set_reason(None)
             document.finish()
         cls.save(documents)
         return len(documents)
@@ -301,7 +348,7 @@ class _Posting(Exception):
     "Another process posts for the company"
 
 
-def _perform(function, extras=None):
+def perform(function, extras=None):
     """Return what the function returns in a transaction of its own
 
     It is begun again with the locks that it asks for, which are added to
@@ -309,20 +356,29 @@ def _perform(function, extras=None):
     """
     transaction = Transaction()
     extras = {} if extras is None else extras
+    queued = len(transaction.tasks)
     for count in range(RETRIES + 1):
         if count:
             time.sleep(min(.02 * count, .3))
+        done = False
         try:
             with transaction.reset_context(), transaction.set_user(0), \
                     transaction.new_transaction(**extras) as new:
                 try:
-                    return function()
+                    result = function()
+                    done = True
+                    return result
                 except TransactionError as error:
                     new.rollback()
                     error.fix(extras)
         except backend.DatabaseOperationalError:
+            done = False
             if count == RETRIES:
                 raise
+        finally:
+            if not done:
+                # What was undone queued nothing
+                del transaction.tasks[queued:]
     raise backend.DatabaseOperationalError("too many locks")
 
 

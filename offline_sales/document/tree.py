@@ -38,11 +38,13 @@ class Schema:
         return self._models[name]
 
     def get_columns(self, name):
-        "Return the stored columns of the model by name"
+        "Return the stored columns and the relations of the model by name"
         if name not in self._columns:
+            Model = self.get_model(name)
             self._columns[name] = {
-                c.name: c
-                for c in definition.stored_columns(self.get_model(name))}
+                c.name: c for c in [
+                    *definition.stored_columns(Model),
+                    *definition.relations(Model)]}
         return self._columns[name]
 
     def get_children(self, name):
@@ -55,30 +57,43 @@ class Schema:
         """Yield (node, column, model, key) for each reference in the values
 
         The key is what the value says: a local id or what the other side
-        knows the record by. What refers to nothing is left out.
+        knows the record by. What refers to nothing is left out, as are
+        relations, see get_related.
         """
         for node in nodes:
             columns = self.get_columns(node['model'])
             for name, value in node['values'].items():
                 column = columns.get(name)
-                if not column or column.kind == 'value' or value is None:
+                if not column or value is None:
                     continue
                 if column.kind == 'many2one':
                     yield node, column, column.target, value
-                else:
+                elif column.kind == 'reference':
                     model, _, key = str(value).partition(',')
                     if key:
-                        yield node, column, model, _parse_key(key)
+                        yield node, column, model, parse_key(key)
+
+    def get_related(self, nodes):
+        "Yield (node, column, keys) for each relation in the values"
+        for node in nodes:
+            columns = self.get_columns(node['model'])
+            for name, value in node['values'].items():
+                column = columns.get(name)
+                if (column and column.kind == 'many2many'
+                        and isinstance(value, (list, tuple))):
+                    yield node, column, value
 
 
-def _parse_key(key):
+def parse_key(key):
+    "Return the key that the text is of"
     try:
         return int(key)
     except ValueError:
         return key
 
 
-def _put(node, column, model, key):
+def put(node, column, model, key):
+    "Have the column of the node refer to the record"
     if column.kind == 'reference' and key is not None:
         key = f'{model},{key}'
     node['values'][column.name] = key
@@ -88,8 +103,14 @@ def _put(node, column, model, key):
 
 def read(record):
     "Return the tree of the record as it is stored, named by local ids"
-    tree, = _read(Schema(), record.__class__, [record.id])
+    tree, = read_all(Schema(), record.__class__, [record.id])
     return tree
+
+
+def read_all(schema, Model, ids):
+    """Return the trees of the records of the ids as they are stored, named by
+    local ids"""
+    return _read(schema, Model, ids)
 
 
 def _read(schema, Model, ids, inverse=None):
@@ -114,8 +135,9 @@ def _read(schema, Model, ids, inverse=None):
     return [trees[id_] for id_ in ids]
 
 
-def export(tree):
-    """Name all that the tree refers to as the central knows it
+def export(tree, schema=None):
+    """Name all that the tree refers to as the central knows it, and return
+    what was left out: the sorted names of the fields, with their models
 
     The records of the tree get an identity if they have none. A reference to
     what the central does not know is left out; raise CaptureError if the
@@ -123,7 +145,7 @@ def export(tree):
     """
     pool = Pool()
     Link = pool.get('offline_sales.link')
-    schema = Schema()
+    schema = schema or Schema()
     nodes = list(walk(tree))
     ids = defaultdict(list)
     for node in nodes:
@@ -135,20 +157,37 @@ def export(tree):
     targets = defaultdict(set)
     for _, _, model, id_ in references:
         targets[model].add(id_)
+    related = list(schema.get_related(nodes))
+    for _, column, related_ids in related:
+        targets[column.target].update(related_ids)
     known = {
         model: Link.to_wire(model, ids_) for model, ids_ in targets.items()}
+    left_out = set()
     for node, column, model, id_ in references:
         if id_ in known[model]:
-            _put(node, column, model, known[model][id_])
+            put(node, column, model, known[model][id_])
         elif column.required:
-            raise CaptureError(gettext(
-                    'offline_sales.msg_document_capture_unknown',
-                    record=pool.get(model)(id_).rec_name,
-                    **pool.get(node['model']).__names__(column.name)))
+            raise _unknown(node, column, model, id_)
         else:
             del node['values'][column.name]
+            left_out.add(f"{node['model']}.{column.name}")
+    for node, column, related_ids in related:
+        for id_ in related_ids:
+            if id_ not in known[column.target]:
+                raise _unknown(node, column, column.target, id_)
+        node['values'][column.name] = [
+            known[column.target][id_] for id_ in sorted(related_ids)]
     for node in nodes:
         node['key'] = keys[node['model']][node['key']]
+    return sorted(left_out)
+
+
+def _unknown(node, column, model, id_):
+    pool = Pool()
+    return CaptureError(gettext(
+            'offline_sales.msg_document_capture_unknown',
+            record=pool.get(model)(id_).rec_name,
+            **pool.get(node['model']).__names__(column.name)))
 
 
 # At the central
@@ -173,8 +212,8 @@ class Forest:
     Look-ups are made for all the trees at once.
     """
 
-    def __init__(self, trees):
-        self.schema = Schema()
+    def __init__(self, trees, schema=None):
+        self.schema = schema or Schema()
         self._ids = defaultdict(set)
         self._identities = defaultdict(dict)
         wanted = defaultdict(set)
@@ -183,12 +222,19 @@ class Forest:
                 n for n in walk(tree) if self.schema.get_model(n['model'])]
             for node in nodes:
                 wanted[node['model']].add(node['key'])
-            for _, _, model, key in self.schema.get_references(nodes):
+            for _, _, model, key in self._get_references(nodes):
                 if is_key(key):
                     wanted[model].add(key)
         for model, keys in wanted.items():
             if Model := self.schema.get_model(model):
                 self._find(Model, keys)
+
+    def _get_references(self, nodes):
+        "Yield as the schema does, and one for each of what is related"
+        yield from self.schema.get_references(nodes)
+        for node, column, keys in self.schema.get_related(nodes):
+            for key in keys:
+                yield node, column, column.target, key
 
     def _find(self, Model, keys):
         pool = Pool()
@@ -220,7 +266,7 @@ class Forest:
             self._check_fields(node)
         own = {(node['model'], node['key']) for node in nodes}
         unknown = set()
-        for _, column, model, key in self.schema.get_references(nodes):
+        for _, column, model, key in self._get_references(nodes):
             if not is_key(key):
                 raise Rejection('unreadable', what=column.name)
             if (model, key) in own or self.get(model, key):
@@ -243,12 +289,16 @@ class Forest:
         parts = self.schema.get_children(model)
         unknown = [
             name for name, value in node['values'].items()
-            if name not in known and value not in (None, False, '')]
+            if name not in known and value not in (None, False, '', [])]
         unknown.extend(
             name for name, children in node['children'].items()
             if children and (
                 name not in parts
                 or any(c['model'] != parts[name].__name__ for c in children)))
+        for name, value in node['values'].items():
+            if (name in known and known[name].kind == 'many2many'
+                    and not isinstance(value, list)):
+                raise Rejection('unreadable', what=name)
         if unknown:
             raise Rejection(
                 'unknown_field', model=model,
@@ -261,7 +311,7 @@ class Forest:
         owned is a dictionary of the names of the columns by model that are
         not the branch's to say.
         """
-        values = self.get_own_values(tree, owned)
+        values = self.get_written_values(tree, owned)
         for name, children in tree['children'].items():
             if children:
                 values[name] = [('create', [
@@ -269,15 +319,30 @@ class Forest:
                             for child in children])]
         return values
 
+    def get_written_values(self, tree, owned):
+        "Return the values of the record of the tree alone as they are written"
+        values = self.get_own_values(tree, owned)
+        columns = self.schema.get_columns(tree['model'])
+        for name, ids in values.items():
+            if columns[name].kind == 'many2many':
+                values[name] = [('add', ids)]
+        return values
+
     def get_own_values(self, tree, owned):
-        "Return the values of the record of the tree alone"
+        """Return the values of the record of the tree alone
+
+        A relation is the sorted list of the ids.
+        """
         model = tree['model']
         names = self.schema.get_columns(model).keys() - owned.get(model, set())
         node = {'model': model, 'values': {
                 name: value for name, value in tree['values'].items()
                 if name in names}}
         for _, column, target, key in list(self.schema.get_references([node])):
-            _put(node, column, target, self.get(target, key))
+            put(node, column, target, self.get(target, key))
+        for _, column, keys in list(self.schema.get_related([node])):
+            ids = {self.get(column.target, key) for key in keys}
+            node['values'][column.name] = sorted(ids - {None})
         return node['values']
 
     def get_inner_values(self, tree):
@@ -289,7 +354,7 @@ class Forest:
             inner = {'values': {}}
             for _, column, model, key in self.schema.get_references([node]):
                 if (model, key) in own:
-                    _put(inner, column, model, self.get(model, key))
+                    put(inner, column, model, self.get(model, key))
             if inner['values']:
                 yield (
                     node['model'], self.get(node['model'], node['key']),

@@ -124,12 +124,12 @@ class GateMixin:
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
         if Configuration.is_branch() and Transaction().user:
-            cls._check_usage(mode, records)
+            cls.check_usage(mode, records)
         super().check_modification(
             mode, records, values=values, external=external)
 
     @classmethod
-    def _check_usage(cls, mode, records):
+    def check_usage(cls, mode, records):
         "Raise OfflineAccessError if the user may not do it now"
         pool = Pool()
         Usage = pool.get('offline_sales.usage')
@@ -241,6 +241,10 @@ class Sale(GateMixin, NoticeMixin, metaclass=PoolMeta):
 
 class SaleLine(GateMixin, metaclass=PoolMeta):
     __name__ = 'sale.line'
+
+
+class PrefacturaPayment(GateMixin, metaclass=PoolMeta):
+    __name__ = 'offline_sales.prefactura.payment'
 
 
 class Party(GateMixin, metaclass=PoolMeta):

@@ -4,7 +4,6 @@
 
 The token itself is told once and kept nowhere.
 """
-import base64
 import datetime as dt
 from xmlrpc import client
 
@@ -12,6 +11,7 @@ from stdnum.exceptions import InvalidChecksum
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, check_access
@@ -79,7 +79,7 @@ class Token(ModelSQL, ModelView):
 
         identifier: the Id as it was read out.
         terminal: who gives it, if it is not the user of the transaction.
-        Raise TokenError, whose text says what to do.
+        Raise TokenError, whose text says what to do, or AccessError.
         """
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
@@ -87,20 +87,25 @@ class Token(ModelSQL, ModelView):
         Credential = pool.get('offline_sales.credential')
         if Configuration.is_branch():
             raise TokenError(gettext('offline_sales.msg_token_at_branch'))
+        if not terminal:
+            cls._check_responsible()
         cls._check_hours(branch, hours)
         reason = (reason or '').strip()
         if not reason:
             raise TokenError(gettext('offline_sales.msg_token_reason'))
         identifier = cls._read_id(identifier)
         contact = Contact.of(branch)
-        key = Credential.get('token', branch=branch.id)
-        if contact.state != 'paired' or not branch.active or not key:
+        if contact.state != 'paired' or not branch.active:
             raise TokenError(gettext(
                     'offline_sales.msg_token_not_paired',
                     branch=branch.rec_name))
+        if contact.lacks_token_key():
+            raise TokenError(gettext(
+                    'offline_sales.msg_token_key_lost',
+                    branch=branch.rec_name))
+        key, *_ = Credential.get_token_keys(branch=branch.id)
         token = make_token(
-            identifier, hours, base64.b64decode(key), branch.code,
-            contact.database_uuid)
+            identifier, hours, key, branch.code, contact.database_uuid)
         cls.create([{
                     'branch': branch.id,
                     'identifier': identifier,
@@ -112,6 +117,20 @@ class Token(ModelSQL, ModelView):
                         tzinfo=None, microsecond=0),
                     }])
         return Told(token)
+
+    @staticmethod
+    def _check_responsible():
+        "Whatever the door: the access to the wizard is but the first"
+        pool = Pool()
+        Group = pool.get('res.group')
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        group = Group(ModelData.get_id(
+                'offline_sales', 'group_offline_sales_responsible'))
+        if group.id not in User.get_groups():
+            raise AccessError(gettext(
+                    'offline_sales.msg_token_not_responsible',
+                    group=group.rec_name))
 
     @staticmethod
     def _read_id(text):

@@ -10,7 +10,6 @@ import os
 import sys
 
 from trytond import backend, config
-from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
@@ -104,11 +103,7 @@ class Configuration(metaclass=PoolMeta):
         timeout = config.getint('cache', 'clean_timeout')
         if timeout > STALE or (timeout and backend.name == 'postgresql'):
             yield 'cache'
-        try:
-            keys = Credential.get_token_keys()
-        except UserError:
-            keys = []
-        if not keys:
+        if not Credential.find_token_keys():
             yield 'secrets'
 
     @classmethod

@@ -1,6 +1,8 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 import datetime as dt
+import hashlib
+import hmac
 
 from sql.operators import Equal
 
@@ -21,6 +23,11 @@ __all__ = ['PARAMETER', 'Usage']
 
 # Of the login. The name keeps trytond from logging what is in it.
 PARAMETER = 'offline_sales_token'
+
+# The phases in which something can be sold, or finished
+_USABLE = {OPEN, ENDING, GRACE}
+# Which usage counts, of several: the one that allows most
+_RANKS = {OPEN: 3, ENDING: 3, GRACE: 2, CLOCK: 1, OVER: 0}
 
 
 def _moment(seconds):
@@ -204,14 +211,24 @@ class Usage(ModelSQL, ModelView):
         """The wrong tokens of a login, by trytond's limits
 
         They count as failed logins, and once more under a name of their own:
-        a login without a token would take the others back.
+        a login without a token would take the others back. Nobody outside
+        can tell it: any name that is tried to log in with is counted.
         """
 
         def __init__(self, login, device_cookie):
             self.login = login
             self.device_cookie = device_cookie
-            self.name = f'{PARAMETER},{login}'
+            self.name = self._get_name(login)
             self.Attempt = Pool().get('res.user.login.attempt')
+
+        @staticmethod
+        def _get_name(login):
+            Credential = Pool().get('offline_sales.credential')
+            # Without one no token opens: there is nothing to count
+            key, *_ = [*Credential.get_token_keys(), b'']
+            return hmac.new(
+                key, f'{PARAMETER},{login}'.encode(),
+                hashlib.sha256).hexdigest()
 
         def check(self):
             most = config.getint('session', 'max_attempt', default=5)
@@ -316,14 +333,23 @@ class Usage(ModelSQL, ModelView):
         return GRACE_MINUTES * 60
 
     @classmethod
-    def get_current(cls, user, reading):
-        "Return the open usage of the user that lasts longest, None without"
+    def _get_open(cls, user):
+        "Return the usages of the user that nobody has closed"
         domain = [('state', '=', 'open')]
         if cls._is_for_each():
             domain.append(('user', '=', user))
-        usages = cls.search(domain, order=[])
-        return max(
-            usages, key=lambda u: u.period.left(reading), default=None)
+        return cls.search(domain, order=[])
+
+    @classmethod
+    def get_current(cls, user, reading):
+        """Return the open usage of the user that allows most, of those the
+        one that lasts longest, None without"""
+        grace = cls._get_grace()
+
+        def rank(usage):
+            period = usage.period
+            return _RANKS[period.phase(reading, grace)], period.left(reading)
+        return max(cls._get_open(user), key=rank, default=None)
 
     @classmethod
     def find(cls, user, reading):
@@ -370,15 +396,18 @@ class Usage(ModelSQL, ModelView):
 
     @classmethod
     def check_session(cls):
-        """Refuse the request if the usage has ended and nobody closed it
+        """Refuse the request if the user's usage has ended and nobody closed
+        it
 
         The first request after a start is let in without ir.session.check if
         the database is not preloaded.
         """
         reading, grace = read_clock(), cls._get_grace()
-        for usage in cls.search([('state', '=', 'open')], order=[]):
-            if usage.period.phase(reading, grace) == OVER:
-                abort(HTTPStatus.UNAUTHORIZED)
+        phases = {
+            usage.period.phase(reading, grace)
+            for usage in cls._get_open(Transaction().user)}
+        if OVER in phases and not phases & _USABLE:
+            abort(HTTPStatus.UNAUTHORIZED)
 
     def _get_users(self):
         "Return who sells by the usage"
@@ -395,9 +424,10 @@ class Usage(ModelSQL, ModelView):
                     'closed_at': _moment(reading.wall),
                     **self._columns(self.period.advance(reading)),
                     }):
-            others = self.search([('state', '=', 'open')], limit=1, order=[])
-            if not others or self._is_for_each():
-                Session.clear([user.id for user in users])
+            # One that waits for the clock to be put right opens nothing
+            Session.clear([
+                    user.id for user in users
+                    if self.get_phase(user.id, reading) not in _USABLE])
 
     def _notice(self):
         "Tell who sells that the usage ends soon"
