@@ -220,6 +220,8 @@ class _Draw:
                 n for n in self.known if not any(
                     isinstance(a, ChangeCustomer) and a.name == n
                     for a in acts)]
+            self.sold = sorted({
+                    code for a in acts for code, _ in getattr(a, 'lines', [])})
             self.days.phases.append((acts, self.edits()))
 
     def chance(self, probability):
@@ -430,6 +432,9 @@ class _Draw:
     # At the central
 
     def code(self):
+        "Return a product, rather one that was sold"
+        if self.sold and self.chance(.7):
+            return self.rng.choice(self.sold)
         return self.rng.choice(sorted(self.products))
 
     def price(self):

@@ -19,19 +19,15 @@ __all__ = ['Clerk', 'Office']
 CENT = Decimal('0.01')
 
 
-_METHODS = {}
+# What proteus asks of a database each time that somebody logs in
+_ASKED = {}
 
 
-def _get_methods(server, database):
-    "Return the methods by model, which proteus asks for with each model"
-    if database not in _METHODS:
-        methods = _METHODS[database] = defaultdict(list)
-        for method in server.system.listMethods():
-            type_, _, name = method.partition('.')
-            name, _, method = name.rpartition('.')
-            if type_ == 'model':
-                methods[name].append(method)
-    return _METHODS[database]
+def _ask(database, function):
+    key = database, function.__name__
+    if key not in _ASKED:
+        _ASKED[key] = function()
+    return _ASKED[key]
 
 
 def _compact(text):
@@ -41,8 +37,11 @@ def _compact(text):
 class _Person:
     "Who works at a database over HTTP"
 
-    def __init__(self, config):
+    def __init__(self, config, database):
         self.config = config
+        self.database = database
+        methods = _ask(database, self.list_methods)
+        config.get_proxy_methods = lambda name: methods[name]
         self._found = {}
 
     @classmethod
@@ -50,13 +49,22 @@ class _Person:
     def login(cls, url, database, login, *args):
         with proteus_config.set_xmlrpc_session(
                 f'{url}/{database}/rpc/', login, PASSWORD) as config:
-            methods = _get_methods(config.server, database)
-            config.get_proxy_methods = lambda name: methods.get(name, [])
+            person = cls(config, database, *args)
             try:
-                yield cls(config, *args)
+                yield person
             finally:
                 # Else the classes stay for ever
                 Model.reset(config)
+
+    def list_methods(self):
+        "Return the methods by model"
+        methods = defaultdict(list)
+        for method in self.config.server.system.listMethods():
+            type_, _, name = method.partition('.')
+            name, _, method = name.rpartition('.')
+            if type_ == 'model':
+                methods[name].append(method)
+        return methods
 
     def get(self, name):
         return Model.get(name, config=self.config)
@@ -89,17 +97,20 @@ class Customers(_Person):
         'identifiers': ('identifiers', 'code'),
         }
 
-    def __init__(self, config):
-        super().__init__(config)
+    def __init__(self, config, database):
+        super().__init__(config, database)
         # As a client, which speaks of what it shows, to a cashier who may not
         # see all there is
+        shown = _ask(database, self.list_shown)
         Party = self.get('party.party')
-        view = self.config.get_proxy('party.party').fields_view_get(
-            None, 'form', self.config.context)
         for name, definition in list(Party._fields.items()):
-            if (definition['type'] == 'one2many'
-                    and name not in view['fields']):
+            if definition['type'] == 'one2many' and name not in shown:
                 del Party._fields[name]
+
+    def list_shown(self):
+        Party = self.config.get_proxy('party.party')
+        return set(Party.fields_view_get(
+                None, 'form', self.config.context)['fields'])
 
     def do_newcustomer(self, act):
         party = self.get('party.party')(name=act.name)
@@ -153,8 +164,8 @@ class Clerk(Customers):
         and what follows from it; None at a branch
     """
 
-    def __init__(self, config, point, office=None):
-        super().__init__(config)
+    def __init__(self, config, database, point, office=None):
+        super().__init__(config, database)
         self.point = self.find('sale.point', 'name', point)
         self.office = office
 
@@ -355,9 +366,10 @@ class Office(Customers):
 
     def set_up(self, days):
         for point in self.get('sale.point').find([]):
-            if point.tax_included != days.tax_included:
-                point.tax_included = days.tax_included
-                point.save()
+            point.tax_included = days.tax_included
+            # That takes its time, and is tested elsewhere
+            point.print_ticket = False
+            point.save()
         for branch in self.get('offline_sales.branch').find([]):
             branch.deliver = days.deliver
             branch.credit = days.credit

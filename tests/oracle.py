@@ -77,49 +77,46 @@ class Oracle:
     def compare(self):
         "Raise Difference if it matters where the days are done"
         central = self.shop.central
+        # Who is logged in before the copy is so in the copy
         with self.login(Office, 'central', 'admin') as office:
             office.set_up(self.days)
-        snapshot = central.save(central.file.with_suffix('.before'))
-        online = self.do_online()
-        central.restore(snapshot)
-        offline = self.do_offline()
+            snapshot = central.save(central.file.with_suffix('.before'))
+            with self.clock.set():
+                self.do_online(office)
+                online = figures(central)
+            central.restore(snapshot)
+            with self.clock.set():
+                self.do_offline(office)
+                offline = figures(central)
         if found := difference(online, offline):
             raise Difference(f"{found}\n{self.days}")
 
-    def do_online(self):
-        with self.clock.set(), \
-                self.login(Office, 'central', 'admin') as office, \
-                self.login(
-                    Clerk, 'central', CASHIER, POINTS['central'],
-                    office) as clerk:
-            office.deliver = self.days.deliver
+    def do_online(self, office):
+        with self.login(
+                Clerk, 'central', CASHIER, POINTS['central'],
+                office) as clerk:
             for acts, edits in self.days.phases:
                 for act in acts:
                     self.do(clerk, act)
                 # A branch's sales are of the day on which they were made
                 office.post()
                 self.edit(office, edits)
-            office.reconcile()
-            return figures(self.shop.central)
+        office.reconcile()
 
-    def do_offline(self):
-        with self.clock.set():
-            self.shop.obtain()
+    def do_offline(self, office):
+        self.shop.obtain()
+        with self.login(
+                Clerk, 'branch', CASHIER, POINTS['branch']) as clerk:
             for acts, edits in self.days.phases:
-                with self.login(
-                        Clerk, 'branch', CASHIER, POINTS['branch']) as clerk:
-                    for act in acts:
-                        self.do(clerk, act)
-                with self.login(Office, 'central', 'admin') as office:
-                    self.edit(office, edits)
+                for act in acts:
+                    self.do(clerk, act)
+                self.edit(office, edits)
                 # It sends before
                 self.shop.obtain()
-            send(self.shop)
-            self.check_sent()
-            with self.login(Office, 'central', 'admin') as office:
-                office.post()
-                office.reconcile()
-            return figures(self.shop.central)
+        send(self.shop)
+        self.check_sent()
+        office.post()
+        office.reconcile()
 
     def do(self, clerk, act):
         if isinstance(act, NextDay):
