@@ -4,7 +4,8 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-# What make soak tries: days of edits, faults of each kind, tickets of a day
+# What make soak tries: days of edits and of sales, faults of each kind,
+# tickets of a day
 DAYS ?= 1000
 FAULTS ?= 200
 TICKETS ?= 400
@@ -22,7 +23,7 @@ soak: $(INSTALLED)
 		OFFLINE_SALES_TEST_TICKETS=$(TICKETS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --timeout=0 \
 		tests/test_catalog_convergence.py tests/test_catalog_faults.py \
-		tests/test_inbox_workers.py
+		tests/test_inbox_workers.py tests/test_oracle.py
 
 lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .
