@@ -315,6 +315,9 @@ class Document(metaclass=PoolMeta):
                     [failures, after],
                     where=(Coalesce(table.send_failures, 0) != failures)
                     | (failures > 0)))
+            changed = bool(cursor.rowcount)
+        if not failures:
+            Configuration.note_contact(returned=changed)
 
     @classmethod
     def _doubt(cls, restored):
