@@ -60,9 +60,9 @@ class Demo:
 
     # The steps
 
-    def load(self):
+    def load(self, products=PRODUCTS, customers=CUSTOMERS):
         self.company = self.central.run(
-            look.load, products=PRODUCTS, customers=CUSTOMERS)
+            look.load, products=products, customers=customers)
         self.shop = self.company['branches'][BRANCH]
         self.passwords = {
             login: user['password']

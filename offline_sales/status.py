@@ -160,7 +160,8 @@ class Configuration(metaclass=PoolMeta):
         with Transaction().new_transaction() as transaction:
             cursor = transaction.connection.cursor()
             cursor.execute(*table.update(
-                    [table.contacted_at], [wire.utcnow()]))
+                    [table.contacted_at],
+                    [wire.utcnow().replace(microsecond=0)]))
             if returned:
                 for user in User.get_sellers():
                     with Transaction().set_user(user.id):
