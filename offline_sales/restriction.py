@@ -135,8 +135,10 @@ ir.action.wizard r
 ir.attachment r
 ir.calendar.day r
 ir.calendar.month r
+ir.chat.channel
 ir.configuration r
 ir.date
+ir.email.template r
 ir.export r
 ir.export.line r
 ir.lang r
@@ -391,8 +393,14 @@ class GuardedRPC(RPC):
         self.procedure = procedure
 
     def convert(self, obj, *args, **kwargs):
-        # It is the first that the dispatcher calls in the transaction
-        self.check(obj.__name__)
+        # It is the first that the dispatcher calls in the transaction, before
+        # it sets the context: who is refused reads why in his language
+        language = None
+        if args and isinstance(args[-1], dict):
+            language = args[-1].get('language')
+        context = {'language': language} if isinstance(language, str) else {}
+        with Transaction().set_context(context):
+            self.check(obj.__name__)
         return super().convert(obj, *args, **kwargs)
 
     def check(self, name):

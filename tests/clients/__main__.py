@@ -45,6 +45,18 @@ def each_user_a_token(code):
     Branch.write(Branch.search([('code', '=', code)]), {'usage': 'user'})
 
 
+def welcome():
+    "Have the administrator read Spanish, and be asked to configure nothing"
+    from trytond.pool import Pool
+    pool = Pool()
+    Item = pool.get('ir.module.config_wizard.item')
+    Language = pool.get('ir.lang')
+    User = pool.get('res.user')
+    Item.write(Item.search([('state', '=', 'open')]), {'state': 'done'})
+    User.write([User(1)], {
+            'language': Language.search([('code', '=', 'es')])[0].id})
+
+
 class Clients:
     "The clients, and the servers that they speak to"
 
@@ -58,6 +70,8 @@ class Clients:
         demo = self.demo
         demo.load(products=60, customers=30)
         demo.central.run(each_user_a_token, BRANCH)
+        for server in demo.servers:
+            server.run(welcome)
         demo.pair()
         self.codes = [
             p['code'] for p in demo.company['products'] if p['active']][:2]
@@ -113,12 +127,12 @@ print(done.stdout.rpartition(':')[2].strip())
             **facts)
         self.run('sao', 'sell_and_send', demo.branch, 'esp.lupita',
             passwords['esp.lupita'], self.give, **facts,
-            number='ESP-B-00001')
+            number='ESP-SI-000001')
         self.run('desktop', 'sell', demo.branch, 'esp.martin',
             passwords['esp.martin'], self.give, **facts,
-            number='ESP-B-00002')
+            number='ESP-SI-000002')
         self.run('sao', 'oversee', demo.central, 'gerencia',
-            passwords['gerencia'], **facts, number='ESP-B-00001')
+            passwords['gerencia'], **facts, number='ESP-SI-000001')
 
     def keep_pictures(self, directory):
         for name, origin in PICTURES.items():

@@ -230,7 +230,7 @@ class Desktop:
             return
         parent = None
         for name in names:
-            for value, tree, path, column in self._cells():
+            for value, tree, path, column in self._cells():  # noqa: B007
                 if (tree.view.screen == Main().menu_screen and value == name
                         and path.get_depth() == 1 + (
                             parent.get_depth() if parent else 0)
@@ -267,6 +267,10 @@ class Desktop:
             if isinstance(entry.get_toplevel(), Gtk.MessageDialog):
                 return entry
 
+    @staticmethod
+    def _title(entry):
+        return entry.get_toplevel().props.text
+
     # -- steps
 
     def xdotool(self, *args):
@@ -287,7 +291,7 @@ class Desktop:
         self.click(CONNECT[self.lang])
         for number, answer in enumerate(answers, 1):
             entry = self.until("no prompt", self._ask)
-            title = self.gui(lambda: entry.get_toplevel().props.text)
+            title = self.gui(self._title, entry)
             print('prompt:', title, flush=True)
             if answer.startswith('!'):
                 answer = subprocess.check_output(
