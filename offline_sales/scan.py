@@ -16,7 +16,7 @@ from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.tools import escape_wildcard
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import ScanError
 
@@ -101,12 +101,6 @@ class PointSale(metaclass=PoolMeta):
                 notifications.append(('error', error.message))
         return notifications
 
-    @fields.depends('state', 'point', methods=['_scan', '_set_amounts'])
-    def on_scan_code(self, code):
-        if self.point and self.state == 'open':
-            self._scan(code)
-            self._set_amounts()
-
     @fields.depends(methods=[
             'on_change_with_total_tax', 'on_change_with_total',
             'on_change_with_amount_to_pay'])
@@ -188,10 +182,26 @@ class PointSale(metaclass=PoolMeta):
         return line
 
 
+class Payment(metaclass=PoolMeta):
+    __name__ = 'sale.point.payment'
+
+    @classmethod
+    def default_method(cls):
+        "Cash, as most is paid"
+        pool = Pool()
+        Method = pool.get('sale.point.payment.method')
+        for method in Method.search([
+                    ('company', '=', Transaction().context.get('company')),
+                    ('cash', '=', True),
+                    ], limit=1):
+            return method.id
+
+
 class Point(metaclass=PoolMeta):
     __name__ = 'sale.point'
 
     @classmethod
+    @without_check_access
     def get_sellable(cls):
         "Return the points of the company on which this side may sell"
         pool = Pool()

@@ -3,6 +3,7 @@
 "What those of a branch see of it, and how fast they sell"
 import datetime as dt
 
+import lxml.etree
 import pytest
 
 from trytond.modules.offline_sales.offline_sales.scan import (  # isort: skip
@@ -56,7 +57,7 @@ class Register:
         values = {
             name: value for name, value in values.items()
             if name in {'id', *self.depends}}
-        changes, = self.call('on_change', values, ['scanned'])
+        changes = self.call('on_change', values, ['scanned'])
         for i, line in changes.get('lines', {}).get('add', []):
             self.lines.insert(i, self.plain(line))
         for line in changes.get('lines', {}).get('update', []):
@@ -112,6 +113,33 @@ def test_ticket_is_keyed_in_by_codes(shop):
     counter.process(sale)
     with shop.branch.transaction():
         assert shop.branch.get('sale.point.sale')(sale).state == 'done'
+
+
+def test_lists_have_columns_that_both_clients_know(shop):
+    "neither knows moments, and the web client no texts"
+    found = []
+    with shop.branch.transaction():
+        View = shop.branch.get('ir.ui.view')
+        for view in View.search([
+                    ('module', '=', 'offline_sales'), ('type', '=', 'tree')]):
+            found += list(unknown_columns(shop.branch, view))
+        for view in View.search([
+                    ('module', '=', 'offline_sales'),
+                    ('inherit.type', '=', 'tree')]):
+            found += list(unknown_columns(shop.branch, view))
+    assert found == []
+
+
+def unknown_columns(database, view):
+    Model = database.get(view.model)
+    tree = lxml.etree.fromstring(view.arch)
+    for element in tree.iter('field'):
+        name = element.get('name')
+        if (not element.get('widget') and name in Model._fields
+                and Model._fields[name]._type in {
+                    'datetime', 'timestamp', 'text'}
+                and not element.get('position')):
+            yield view.name, name
 
 
 def test_point_is_the_one_sold_on_last(shop):
