@@ -43,14 +43,14 @@ def sell(client, facts):
     client.shot('pago')
     client.click("Aceptar")
     client.see(facts['number'])
-    client.see("Finalizado")
+    client.see("Finalizada")
     client.shot('ticket-pagado')
 
 
 def send(client, facts):
     "A cashier sends what was sold"
     client.menu(MENU + SEND)
-    client.see("Se enviaron")
+    client.see("Ticket: 1")
     client.shot('enviar')
 
 
