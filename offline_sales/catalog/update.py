@@ -382,7 +382,7 @@ class Update(ModelSQL, ModelView):
         pool = Pool()
         Document = pool.get('offline_sales.document')
         Stock = pool.get('offline_sales.stock')
-        refresh = None
+        refresh, begun = None, time.monotonic()
         try:
             if send:
                 Document.send()
@@ -396,10 +396,21 @@ class Update(ModelSQL, ModelView):
             cls._afterwards(
                 cls._end, update, 'failed', refresh, cls._explain(error))
             raise
-        cls._end(update, 'done', refresh)
+        cls._end(
+            update, 'done', refresh, cls._tell_done(
+                refresh.rows, refresh.deleted, time.monotonic() - begun))
         cls._afterwards(cls._forget_failure)
         cls._afterwards(cls._tell)
         return Obtained(update, refresh.rows, refresh.deleted)
+
+    @staticmethod
+    def _tell_done(rows, deleted, seconds):
+        "Return in words what was obtained"
+        lang = Pool().get('ir.lang').get()
+        return gettext('offline_sales.msg_update_done',
+            rows=lang.format_number(rows),
+            deleted=lang.format_number(deleted),
+            seconds=lang.format_number(round(seconds, 1), digits=1))
 
     @staticmethod
     def _afterwards(function, *args):
