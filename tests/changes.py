@@ -572,7 +572,7 @@ class DeactivatedPriceList(Kind):
         list_ = create(
             'product.price_list', name="Mayoreo viejo", price='list_price',
             lines=[('create', [{'formula': 'unit_price * 0.5'}])])
-        party = make_party("Mayorista", 'MAYO')
+        party = make_party("Mayorista")
         write('party.party', party, sale_price_list=list_)
         return {'list': list_, 'party': party}
 
