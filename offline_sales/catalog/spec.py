@@ -18,6 +18,7 @@ from ..exceptions import CatalogError
 from .shared import fetch
 
 TRANSLATION = 'ir.translation'
+USER = 'res.user'
 # The largest binary that travels, in bytes
 MAX_BINARY = 1024 * 1024
 # The domain of a catalog whose rows travel only where others require them
@@ -86,6 +87,7 @@ class Spec:
         self._excluded = {}
         self._denied = self._get_denied()
         self._scopes = {}
+        self._deactivated = {}
         self._declare()
         self._derive()
         self._complete()
@@ -185,12 +187,17 @@ class Spec:
             self._excluded[TRANSLATION] = set()
             self._add(TRANSLATION, domain=[])
 
-    def _add(self, name, **values):
+    def _add(self, name, keys=(), **values):
         Model = Pool().get(name)
         columns = tuple(
             column for column in record.stored_columns(Model)
             if self._travels(name, column))
-        spec = self.models[name] = ModelSpec(name, columns, **values)
+        # Who is not of the branch does not travel because of a row
+        users = {
+            column.name for column in columns
+            if column.required and column.target == USER}
+        spec = self.models[name] = ModelSpec(
+            name, columns, keys={*keys, *users}, **values)
         return spec
 
     def _at_branch(self, model):
@@ -235,7 +242,8 @@ class Spec:
     # Which rows
 
     def _pull(self):
-        """Find the rows outside of the domains that others require
+        """Find the rows outside of the domains that others require or, though
+        deactivated, still use
 
         Repeated until no more are found: what is pulled in may require more.
         """
@@ -254,17 +262,49 @@ class Spec:
         table = spec.Model.__table__()
         for column in spec.columns:
             if (column.kind != 'many2one'
-                    or not column.required
                     or column.name == spec.parent
                     or self._is_bound(spec, column)
                     or self.is_whole(column.target)):
                 continue
             value = getattr(table, column.name)
+            where = (value != Null) & ~value.in_(self.scope(column.target))
+            if not column.required:
+                if not (unused := self._get_deactivated(column.target)):
+                    continue
+                where &= value.in_(unused)
             yield column, table.select(
                 value, distinct=True,
-                where=self.where(spec.model, table)
-                & (value != Null)
-                & ~value.in_(self.scope(column.target)))
+                where=self.where(spec.model, table) & where)
+
+    def _get_deactivated(self, model):
+        """Return the query of the rows of the model that would travel if they
+        were active, None if there are none
+
+        A deactivated price list is that of its customers as long as they have
+        it.
+        """
+        if model not in self._deactivated:
+            self._deactivated[model] = self._find_deactivated(model)
+        return self._deactivated[model]
+
+    def _find_deactivated(self, model):
+        spec = self.models[model]
+        if (model == USER
+                or spec.domain == NOTHING
+                or 'active' not in {c.name for c in spec.columns}):
+            return
+        with Transaction().set_context(
+                company=self.company, active_test=False):
+            query = spec.Model.search([
+                    spec.domain,
+                    ('active', '=', False),
+                    ], order=[], limit=1, query=True)
+            if not list(self.fetch(query)):
+                return
+            return spec.Model.search([
+                    spec.domain,
+                    ('active', '=', False),
+                    ], order=[], query=True)
 
     def _is_bound(self, spec, column):
         "Return True if the rows travel only with the target of the column"

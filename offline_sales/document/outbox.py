@@ -123,7 +123,7 @@ class Document(metaclass=PoolMeta):
         documents = cls.search([
                 ('kind', '=', kind),
                 ('record', 'in', list(map(str, records))),
-                ('state', 'in', ['pending', 'sent', 'accepted', 'rejected']),
+                ('state', '!=', 'withdrawn'),
                 ])
         # Who sends marks the document first: one of both comes too late
         free = cls.lock_in(list(map(int, documents)), 'pending', tried=None)
