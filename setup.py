@@ -48,6 +48,7 @@ demo = [
 # What the commands of a branch need, and what its central may have
 branch = [
     'cryptography',
+    'psycopg[binary,pool] >= 3.2',
     'tqdm',
     *require_modules('extras_depend'),
     ]
@@ -112,8 +113,8 @@ setup(
             'build',
             'gunicorn ; sys_platform != "win32"',
             'hypothesis',
+            'packaging',
             'polib',
-            'psycopg[binary,pool] >= 3.2',
             'pypdf',
             'pytest',
             'pytest-randomly',
