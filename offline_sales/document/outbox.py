@@ -123,7 +123,7 @@ class Document(metaclass=PoolMeta):
         documents = cls.search([
                 ('kind', '=', kind),
                 ('record', 'in', list(map(str, records))),
-                ('state', 'in', ['pending', 'sent', 'accepted', 'rejected']),
+                ('state', '!=', 'withdrawn'),
                 ])
         # Who sends marks the document first: one of both comes too late
         free = cls.lock_in(list(map(int, documents)), 'pending', tried=None)
@@ -286,7 +286,8 @@ class Document(metaclass=PoolMeta):
         if not Configuration.is_branch():
             return
         configuration = Configuration(1)
-        now, failures = wire.utcnow(), configuration.send_failures or 0
+        now = wire.utcnow().replace(microsecond=0)
+        failures = configuration.send_failures or 0
         if failures and configuration.send_after:
             seconds = (configuration.send_after - now).total_seconds()
             # A clock that was set back makes nobody wait longer
@@ -298,7 +299,7 @@ class Document(metaclass=PoolMeta):
             seconds = delay(
                 failures, random.random(), base=RETRY, most=RETRY_MOST)
             cls._note_failures(
-                failures + 1, now + dt.timedelta(seconds=seconds))
+                failures + 1, now + dt.timedelta(seconds=round(seconds)))
             logger.warning("nothing was sent: %s", error.message)
 
     @classmethod
@@ -315,6 +316,9 @@ class Document(metaclass=PoolMeta):
                     [failures, after],
                     where=(Coalesce(table.send_failures, 0) != failures)
                     | (failures > 0)))
+            changed = bool(cursor.rowcount)
+        if not failures:
+            Configuration.note_contact(returned=changed)
 
     @classmethod
     def _doubt(cls, restored):
