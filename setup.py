@@ -122,6 +122,7 @@ setup(
             'pytest-xdist',
             'ruff',
             # Activated while a test runs
+            require('trytond_account_tax_cash'),
             require('trytond_product_price_list_dates'),
             ],
         },

@@ -6,11 +6,19 @@ Each runs in the current transaction of a database, whatever that is, and what
 it returns can travel as JSON: the same runs in this process and in others.
 """
 import datetime as dt
+import json
 from decimal import Decimal
+
+from sql import Cast, Literal, Select
 
 from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
+
+from trytond.modules.offline_sales.offline_sales.catalog import (  # isort: skip
+    serve)
+from trytond.modules.offline_sales.offline_sales.catalog.spec import (  # isort: skip
+    Spec)
 
 from .replica import faults, here
 
@@ -169,6 +177,30 @@ class Changed(Kind):
         assert here('party.party', self.party).name == "Nombre de después"
         assert here('party.address', self.address).street_name is None
         assert sell([product]) == 232
+
+
+class Written(Kind):
+    "As no one should write, but some do"
+
+    ODD = (
+        'a\\b \\N \\. \\n \\\\ "quoted" \'single\' 100 %s {x} <b>&amp;</b> '
+        'ñandú Ω € 漢字 \U0001f32e e\u0301 \u200d\u2028\u00a0\x7f,;|')
+    LINES = "one\t\n\n  two\r\n\\three\\\n\b\x1f\v\f."
+
+    def prepare(self):
+        return {'party': make_party("Plain")}
+
+    def change(self):
+        create('party.address', party=self.party, street_name=self.ODD,
+            street_unstructured=self.LINES)
+        write('party.party', self.party, name=self.ODD)
+
+    def check(self):
+        party = here('party.party', self.party)
+        assert party.name == self.ODD
+        address, = party.addresses
+        assert address.street_name == self.ODD
+        assert address.street_unstructured == self.LINES
 
 
 class Deleted(Kind):
@@ -496,6 +528,63 @@ class PriceList(Kind):
         assert len(set(prices)) >= 4
 
 
+class DeactivatedInUse(Kind):
+    "A tax and a unit that are still those of a product"
+
+    def prepare(self):
+        unit = find('product.uom', ('symbol', '=', 'u'))
+        pair = create(
+            'product.uom', name="Par", symbol="par", factor=2, rate=.5,
+            category=unit.category.id)
+        category, = get('product.category').copy([find(
+                    'product.category', ('accounting', '=', True),
+                    ('name', '=', "Gravado 16 %"))], {'name': "De antes"})
+        product = make_product(
+            "Con lo de antes", 'ANTES', account_category=category.id)
+        write('product.template', template_of(product), sale_uom=pair)
+        taxes = taxes_of(product)
+        assert taxes
+        return {'product': product, 'unit': pair, 'count': len(taxes)}
+
+    def change(self):
+        product = get('product.product')(self.product)
+        for tax in product.customer_taxes_used:
+            copy, = get('account.tax').copy([tax], {'name': "De antes"})
+            write('product.category', product.account_category.id,
+                customer_taxes=[('add', [copy.id])])
+            write('account.tax', copy.id, active=False)
+        write('product.uom', self.unit, active=False)
+        return {'taxes': [[name, str(base), str(amount)]
+            for name, base, amount in taxes_of(self.product)]}
+
+    def check(self):
+        product = here('product.product', self.product)
+        assert product.sale_uom == here('product.uom', self.unit)
+        assert [[name, str(base), str(amount)]
+            for name, base, amount in taxes_of(product.id)] == self.taxes
+        assert len(self.taxes) == 2 * self.count
+
+
+class DeactivatedPriceList(Kind):
+    "Who has it has it still, and nobody else can get it"
+
+    def prepare(self):
+        list_ = create(
+            'product.price_list', name="Mayoreo viejo", price='list_price',
+            lines=[('create', [{'formula': 'unit_price * 0.5'}])])
+        party = make_party("Mayorista")
+        write('party.party', party, sale_price_list=list_)
+        return {'list': list_, 'party': party}
+
+    def change(self):
+        write('product.price_list', self.list, active=False)
+
+    def check(self):
+        list_ = here('party.party', self.party).sale_price_list
+        assert list_ == here('product.price_list', self.list)
+        assert not list_.active and len(list_.lines) == 1
+
+
 class Unit(Kind):
     def prepare(self):
         unit = create(
@@ -802,7 +891,6 @@ def sell_each():
     return sell(list(kinds.values()), quantity=1.5)
 
 
-
 # All of them, for databases that other processes have
 
 def prepare_all():
@@ -830,6 +918,40 @@ def change_all(facts):
     for name, kind in KINDS.items():
         facts[name].update(kind(facts[name]).change() or {})
     return facts
+
+
+def unlike_lines(code):
+    """Return the names of the models whose rows PostgreSQL writes in JSON
+    otherwise than Python, and whether those of odd values are alike"""
+    with _company():
+        source = serve.Source(Spec(find(
+                        'offline_sales.branch', ('code', '=', code))))
+    odd = '\\N \t\n\\n ñ'
+    values = [
+        Literal(7), Literal(-2 ** 63), Literal(None), odd, True,
+        *[Cast(v, 'FLOAT') for v in [
+                '0.1', '1e-310', '1e22', '-0', 'NaN', 'Infinity']],
+        source._numeric(Decimal('1.10')), source._date(dt.date(2026, 2, 28)),
+        source._timestamp(Cast('2026-02-28 23:59:59.000001', 'TIMESTAMP')),
+        source._interval(Cast('1 day 0.5 s', 'INTERVAL')),
+        source._blob(bytes(range(256)))]
+
+    def read(make, query):
+        return sorted(
+            repr([float(v) if v in ['NaN', 'Infinity'] else v for v in row])
+            for _, line in make(query, 7) for row in json.loads(line))
+
+    def unlike(get_query, *args):
+        ours, plain = (
+            read(make, get_query(*args))
+            for make in [serve._copy, serve._fetch])
+        assert plain
+        return ours != plain
+    found = [
+        name for name in source.spec.models
+        if source.root(name)[0] and unlike(source.rows, name)]
+    assert len(source.spec.models) > 20
+    return found, unlike(Select, list(values))
 
 
 def end_all(facts):

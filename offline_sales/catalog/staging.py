@@ -121,6 +121,14 @@ class Staging:
             for row in rows:
                 if row[i] is not None:
                     row[i] = bytes.fromhex(row[i])
+        floats = [
+            i for i, column in enumerate(model.columns, 3)
+            if column.sql_type == 'FLOAT']
+        for i in floats:
+            for row in rows:
+                # JSON has no number for what is not finite
+                if isinstance(row[i], str):
+                    row[i] = float(row[i])
         names = ''.join(f', c{i}' for i in range(len(model.columns)))
         marks = ', ?' * len(model.columns)
         self.connection.executemany(
