@@ -366,6 +366,8 @@ def test_upgrade(installed, office):
         BEGIN SELECT RAISE(ABORT, 'as it may'); END""")
     code, said = installed.type('upgrade')
     assert code and "is again what it was" in said, said
+    assert "as it may" in (
+        installed.directory / 'logs' / 'offline-sales-error.log').read_text()
     assert select(installed.file, WAITING) == waiting
     assert not column(installed, 'reason_code')
     execute(installed, 'DROP TRIGGER fails')

@@ -72,12 +72,7 @@ def tell(function, options):
         _say(str(stop))
         return stop.code
     except Exception as error:
-        sentence, code = explain(error)
-        if code == UNEXPECTED:
-            sentence = _(
-                "An error that was not expected: {error}. Its details are in "
-                "{file}. Send that file to who supports you.").format(
-                    error=sentence, file=_keep(options))
+        sentence, code = explain(error, options)
         _say(sentence)
         return code
 
@@ -87,8 +82,12 @@ def _say(sentence):
         print(sentence, file=sys.stderr)
 
 
-def explain(error):
-    "Return (sentence, exit code) for an error"
+def explain(error, options=None):
+    """Return (sentence, exit code) for an error
+
+    options: those of the command, to keep the details of an error that was
+    not expected; by default they are not kept.
+    """
     from trytond import backend
     from trytond.exceptions import UserError
     from trytond.modules.offline_sales.offline_sales import exceptions
@@ -118,7 +117,13 @@ def explain(error):
             "The database does not answer: {reason}. Look whether it runs, "
             "then run the same command again.").format(
                 reason=str(error).strip().splitlines()[0]), NOT_DONE
-    return type(error).__name__, UNEXPECTED
+    sentence = type(error).__name__
+    if options:
+        sentence = _(
+            "An error that was not expected: {error}. Its details are in "
+            "{file}. Send that file to who supports you.").format(
+                error=sentence, file=_keep(options))
+    return sentence, UNEXPECTED
 
 
 def _explain_central(error, exceptions):

@@ -61,7 +61,7 @@ def run(options):
             restore.put_back(place, copy)
             sentence, code = (
                 (str(error), error.code) if isinstance(error, errors.Stop)
-                else errors.explain(error))
+                else errors.explain(error, options))
             raise errors.Stop(_(
                     "The upgrade failed: {reason}\nThe database is again what "
                     "it was. Install the former version of the packages, and "
