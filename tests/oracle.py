@@ -127,12 +127,17 @@ class Oracle:
                 for act in acts:
                     self.do(clerk, act)
                 self.edit(office, edits)
-                # It sends before
-                self.shop.obtain()
+                self.refresh()
         send(self.shop)
         self.check_sent()
         office.post()
         office.reconcile()
+
+    def refresh(self):
+        "Send and obtain, as the schedule does"
+        branch = self.shop.branch
+        with branch.transaction():
+            branch.get('offline_sales.update').obtain(send=True)
 
     def do(self, clerk, act):
         if isinstance(act, NextDay):
