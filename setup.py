@@ -86,7 +86,7 @@ setup(
         PACKAGE: info['xml'].split() + [
             'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
-            'tests/*.json', 'tests/*.txt',
+            'tests/*.txt',
             'tests/clients/*.sh', 'tests/payloads/*.json'],
         COMMANDS: ['locale/*/LC_MESSAGES/*.[mp]o'],
         },
