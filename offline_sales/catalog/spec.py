@@ -19,6 +19,8 @@ from .shared import fetch
 
 TRANSLATION = 'ir.translation'
 USER = 'res.user'
+# What is deactivated of these is of no use to those that refer to it
+ENDED = {'party.party', 'product.product', 'product.template', USER}
 # The largest binary that travels, in bytes
 MAX_BINARY = 1024 * 1024
 # The domain of a catalog whose rows travel only where others require them
@@ -263,25 +265,29 @@ class Spec:
         for column in spec.columns:
             if (column.kind != 'many2one'
                     or column.name == spec.parent
-                    or self._is_bound(spec, column)
                     or self.is_whole(column.target)):
+                continue
+            bound = self._is_bound(spec, column)
+            if bound and column.target in ENDED:
                 continue
             value = getattr(table, column.name)
             where = (value != Null) & ~value.in_(self.scope(column.target))
-            if not column.required:
+            if bound or not column.required:
                 if not (unused := self._get_deactivated(column.target)):
                     continue
                 where &= value.in_(unused)
             yield column, table.select(
                 value, distinct=True,
-                where=self.where(spec.model, table) & where)
+                where=self.where(
+                    spec.model, table, without=column.name if bound else None)
+                & where)
 
     def _get_deactivated(self, model):
         """Return the query of the rows of the model that would travel if they
         were active, None if there are none
 
-        A deactivated price list is that of its customers as long as they have
-        it.
+        A deactivated price list is that of its customers, and a deactivated
+        tax that of its products, as long as they have it.
         """
         if model not in self._deactivated:
             self._deactivated[model] = self._find_deactivated(model)
@@ -341,8 +347,11 @@ class Spec:
             query = table.select(table.id, where=self.where(model, table))
             return self._scopes.setdefault(model, query)
 
-    def where(self, model, table):
-        "Return the condition on table for the rows of the model"
+    def where(self, model, table, without=None):
+        """Return the condition on table for the rows of the model
+
+        without: the name of the key whose target is not asked for.
+        """
         spec = self.models[model]
         if model == TRANSLATION:
             return self._where_translation(table)
@@ -361,7 +370,7 @@ class Spec:
             column = spec.column(spec.parent)
             condition &= getattr(table, spec.parent).in_(
                 self.scope(column.target))
-        for name in sorted(spec.keys - {spec.parent}):
+        for name in sorted(spec.keys - {spec.parent, without}):
             condition &= self._where_key(spec, getattr(table, name), name)
         return condition
 
