@@ -81,4 +81,4 @@ def test_changes_with_a_central_on_postgresql(make_server, backend):
     facts = central.run(all_.change_all, facts, context=context)
     assert branch.run(all_.end_all, facts, user=0) == []
     if backend == 'sqlite':
-        assert central.run(all_.unlike_lines, prepared['code']) == ([], False)
+        assert central.run(all_.unlike_lines) == ([], False)
