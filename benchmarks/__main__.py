@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trytond.modules.offline_sales.tests.store import Cluster
 
-from . import catalogs
+from . import catalogs, journal
 from .report import Report
 
 
@@ -22,8 +22,13 @@ def measure_catalogs(report, directory, arguments):
         catalogs.run_double(report, directory, first, arguments.size)
 
 
+def measure_journal(report, directory, arguments):
+    journal.run(report, directory)
+
+
 PARTS = {
     'catalogs': measure_catalogs,
+    'journal': measure_journal,
     }
 
 

@@ -350,3 +350,7 @@ class TokenError(UserError):
 
 class SecretError(UserError):
     "A secret of this database cannot be read or kept"
+
+
+class ScanError(UserError):
+    "What was typed or scanned is none of the products, or several"

@@ -528,6 +528,63 @@ class PriceList(Kind):
         assert len(set(prices)) >= 4
 
 
+class DeactivatedInUse(Kind):
+    "A tax and a unit that are still those of a product"
+
+    def prepare(self):
+        unit = find('product.uom', ('symbol', '=', 'u'))
+        pair = create(
+            'product.uom', name="Par", symbol="par", factor=2, rate=.5,
+            category=unit.category.id)
+        category, = get('product.category').copy([find(
+                    'product.category', ('accounting', '=', True),
+                    ('name', '=', "Gravado 16 %"))], {'name': "De antes"})
+        product = make_product(
+            "Con lo de antes", 'ANTES', account_category=category.id)
+        write('product.template', template_of(product), sale_uom=pair)
+        taxes = taxes_of(product)
+        assert taxes
+        return {'product': product, 'unit': pair, 'count': len(taxes)}
+
+    def change(self):
+        product = get('product.product')(self.product)
+        for tax in product.customer_taxes_used:
+            copy, = get('account.tax').copy([tax], {'name': "De antes"})
+            write('product.category', product.account_category.id,
+                customer_taxes=[('add', [copy.id])])
+            write('account.tax', copy.id, active=False)
+        write('product.uom', self.unit, active=False)
+        return {'taxes': [[name, str(base), str(amount)]
+            for name, base, amount in taxes_of(self.product)]}
+
+    def check(self):
+        product = here('product.product', self.product)
+        assert product.sale_uom == here('product.uom', self.unit)
+        assert [[name, str(base), str(amount)]
+            for name, base, amount in taxes_of(product.id)] == self.taxes
+        assert len(self.taxes) == 2 * self.count
+
+
+class DeactivatedPriceList(Kind):
+    "Who has it has it still, and nobody else can get it"
+
+    def prepare(self):
+        list_ = create(
+            'product.price_list', name="Mayoreo viejo", price='list_price',
+            lines=[('create', [{'formula': 'unit_price * 0.5'}])])
+        party = make_party("Mayorista")
+        write('party.party', party, sale_price_list=list_)
+        return {'list': list_, 'party': party}
+
+    def change(self):
+        write('product.price_list', self.list, active=False)
+
+    def check(self):
+        list_ = here('party.party', self.party).sale_price_list
+        assert list_ == here('product.price_list', self.list)
+        assert not list_.active and len(list_.lines) == 1
+
+
 class Unit(Kind):
     def prepare(self):
         unit = create(
@@ -832,7 +889,6 @@ def sell_each():
                     product.sale_uom), product)
     assert len(kinds) >= 10
     return sell(list(kinds.values()), quantity=1.5)
-
 
 
 # All of them, for databases that other processes have

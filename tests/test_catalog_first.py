@@ -120,6 +120,21 @@ def test_administrator_never_travels(shop):
     assert 'boss' not in read(shop.branch, 'res.user', 'login')
 
 
+def test_user_never_travels_because_of_a_row(shop):
+    with shop.central.transaction():
+        User = shop.central.get('res.user')
+        other, = User.search([('login', '=', 'tij.rosa')])
+        mine, = User.search([('login', '=', 'esp.lupita')])
+        shop.central.get('res.user.warning').create([
+                {'user': user.id, 'name': user.login}
+                for user in [other, mine]])
+        shop.central.get('offline_sales.catalog').create([{
+                    'model': 'res.user.warning'}])
+    shop.obtain()
+    assert 'tij.rosa' not in read(shop.branch, 'res.user', 'login')
+    assert read(shop.branch, 'res.user.warning', 'name') == ['esp.lupita']
+
+
 def test_branch_knows_its_record(shop):
     with shop.branch.transaction():
         branch = shop.branch.get('offline_sales.configuration').get_branch()
@@ -141,6 +156,16 @@ def test_records_of_xml_are_not_doubled(shop):
         Uom = shop.branch.get('product.uom')
         unit = ModelData.get_id('product', 'uom_unit')
         assert [u.id for u in Uom.search([('symbol', '=', 'u')])] == [unit]
+
+
+def test_translations_are_not_doubled(shop):
+    with shop.branch.transaction() as transaction:
+        cursor = transaction.connection.cursor()
+        cursor.execute(
+            "SELECT name, lang, res_id FROM ir_translation "
+            "WHERE type = 'model' AND res_id >= 0 "
+            "GROUP BY name, lang, res_id HAVING COUNT(*) > 1")
+        assert cursor.fetchall() == []
 
 
 def test_validate_finds_nothing(shop, caplog):

@@ -14,6 +14,8 @@ from trytond.wsgi import app
 
 from trytond.modules.offline_sales.offline_sales import (  # isort: skip
     client, configuration, exceptions, wire)
+from trytond.modules.offline_sales.offline_sales.contact import (  # isort: skip
+    read_code)
 from trytond.modules.offline_sales.tests.talk import (  # isort: skip
     Caller, Office, error, make_branches, make_code)
 
@@ -51,6 +53,21 @@ def get_configuration(database):
             name: getattr(record, name) for name in [
                 'role', 'url', 'database', 'allow_http', 'uuid',
                 'central_uuid', 'branch_code', 'branch_name', 'company_name']}
+
+
+def test_pair_again_while_the_first_is_answered(office):
+    "what was read before the first one was done does not count"
+    code = office.code()
+    answer = {'language': 'en', 'price_decimal': 4}
+    with office.database.transaction():
+        Contact = Pool().get('offline_sales.contact')
+        contact = Contact.of(office.branches['N'])
+        assert not contact.database_uuid
+        with Transaction().new_transaction():
+            assert Contact.pair(code, 'uuid', answer)['key']
+        read = read_code(code)
+        assert contact._check_code(read, 'another').code == 'used_code'
+        assert contact._check_code(read, 'uuid') is None
 
 
 def get_credential(database, name, branch=None):

@@ -373,7 +373,7 @@ class Update(ModelSQL, ModelView):
     @classmethod
     def _last_start(cls, state):
         updates = cls.search(
-            [('state', '=', state)], order=[('start', 'DESC')], limit=1)
+            [('state', '=', state)], order=[('id', 'DESC')], limit=1)
         return [u.start.replace(tzinfo=dt.timezone.utc) for u in updates]
 
     @classmethod
@@ -382,7 +382,7 @@ class Update(ModelSQL, ModelView):
         pool = Pool()
         Document = pool.get('offline_sales.document')
         Stock = pool.get('offline_sales.stock')
-        refresh = None
+        refresh, begun = None, time.monotonic()
         try:
             if send:
                 Document.send()
@@ -396,10 +396,21 @@ class Update(ModelSQL, ModelView):
             cls._afterwards(
                 cls._end, update, 'failed', refresh, cls._explain(error))
             raise
-        cls._end(update, 'done', refresh)
+        cls._end(
+            update, 'done', refresh, cls._tell_done(
+                refresh.rows, refresh.deleted, time.monotonic() - begun))
         cls._afterwards(cls._forget_failure)
         cls._afterwards(cls._tell)
         return Obtained(update, refresh.rows, refresh.deleted)
+
+    @staticmethod
+    def _tell_done(rows, deleted, seconds):
+        "Return in words what was obtained"
+        lang = Pool().get('ir.lang').get()
+        return gettext('offline_sales.msg_update_done',
+            rows=lang.format_number(rows),
+            deleted=lang.format_number(deleted),
+            seconds=lang.format_number(round(seconds, 1), digits=1))
 
     @staticmethod
     def _afterwards(function, *args):
@@ -485,7 +496,7 @@ class Update(ModelSQL, ModelView):
     def last_success(cls):
         "Return the update that obtained the catalogs last, None if none did"
         updates = cls.search(
-            [('state', '=', 'done')], order=[('end', 'DESC')], limit=1)
+            [('state', '=', 'done')], order=[('id', 'DESC')], limit=1)
         return updates[0] if updates else None
 
     # The same log at the central
