@@ -62,7 +62,9 @@ class Demo:
 
     def load(self, products=PRODUCTS, customers=CUSTOMERS):
         self.company = self.central.run(
-            look.load, products=products, customers=customers)
+            look.load, products=products, customers=customers,
+            # On a slow computer it takes what it takes
+            timeout=None)
         self.shop = self.company['branches'][BRANCH]
         self.passwords = {
             login: user['password']
@@ -101,7 +103,7 @@ class Demo:
             obtain.execute('obtain')
             self.checks.check("Rows of the first catalogs were received",
                 obtain.form.rows > PRODUCTS * 5)
-        output = self.branch.admin('--validate', '-v')
+        output = self.branch.admin('--validate', '-v', timeout=None)
         faults = [line for line in output.splitlines() if ': KO' in line]
         self.checks.check("trytond-admin --validate finds", faults, [])
 

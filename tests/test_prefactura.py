@@ -585,8 +585,9 @@ def test_prefactura_of_who_is_no_employee(shop, counter):
         None, None]
 
 
-def test_ticket_whose_cash_was_counted_without_it(shop, counter, inbox):
+def test_ticket_whose_cash_was_counted_without_it(shop, counter):
     "As of a branch restored from a copy, or a hostile one"
+    inbox = Inbox(shop)
     counter.sell_some(1)
     counter.cut()
     inbox.deliver()

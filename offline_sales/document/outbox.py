@@ -286,8 +286,7 @@ class Document(metaclass=PoolMeta):
         if not Configuration.is_branch():
             return
         configuration = Configuration(1)
-        now = wire.utcnow().replace(microsecond=0)
-        failures = configuration.send_failures or 0
+        now, failures = wire.utcnow(), configuration.send_failures or 0
         if failures and configuration.send_after:
             seconds = (configuration.send_after - now).total_seconds()
             # A clock that was set back makes nobody wait longer
@@ -298,8 +297,9 @@ class Document(metaclass=PoolMeta):
         except CentralError as error:
             seconds = delay(
                 failures, random.random(), base=RETRY, most=RETRY_MOST)
-            cls._note_failures(
-                failures + 1, now + dt.timedelta(seconds=round(seconds)))
+            # The whole second after it, as it is stored
+            after = now + dt.timedelta(seconds=seconds + 1)
+            cls._note_failures(failures + 1, after.replace(microsecond=0))
             logger.warning("nothing was sent: %s", error.message)
 
     @classmethod

@@ -7,15 +7,17 @@ under Xvfb, the web client in Chromium, both driven by the scenarios.
 """
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from PIL import Image
+
 from trytond.modules.offline_sales.demo.__main__ import BRANCH, WEB, Demo
 from trytond.modules.offline_sales.demo.checks import Checks
+from trytond.modules.offline_sales.tests.clients import inside
 
 HERE = Path(__file__).parent
 CLIENTS = WEB.parent
@@ -31,32 +33,6 @@ PICTURES = {
     }
 
 
-def find_products(codes):
-    "Return the names of the products of the codes"
-    from trytond.pool import Pool
-    Product = Pool().get('product.product')
-    return [Product.search([('code', '=', code)])[0].name for code in codes]
-
-
-def each_user_a_token(code):
-    "Have each of the branch's users need a token of his own"
-    from trytond.pool import Pool
-    Branch = Pool().get('offline_sales.branch')
-    Branch.write(Branch.search([('code', '=', code)]), {'usage': 'user'})
-
-
-def welcome():
-    "Have the administrator read Spanish, and be asked to configure nothing"
-    from trytond.pool import Pool
-    pool = Pool()
-    Item = pool.get('ir.module.config_wizard.item')
-    Language = pool.get('ir.lang')
-    User = pool.get('res.user')
-    Item.write(Item.search([('state', '=', 'open')]), {'state': 'done'})
-    User.write([User(1)], {
-            'language': Language.search([('code', '=', 'es')])[0].id})
-
-
 class Clients:
     "The clients, and the servers that they speak to"
 
@@ -69,9 +45,9 @@ class Clients:
     def prepare(self):
         demo = self.demo
         demo.load(products=60, customers=30)
-        demo.central.run(each_user_a_token, BRANCH)
+        demo.central.run(inside.each_user_a_token, BRANCH)
         for server in demo.servers:
-            server.run(welcome)
+            server.run(inside.welcome)
         demo.pair()
         self.codes = [
             p['code'] for p in demo.company['products'] if p['active']][:2]
@@ -121,7 +97,7 @@ print(done.stdout.rpartition(':')[2].strip())
         facts = {
             'branch': demo.shop['name'],
             'codes': self.codes,
-            'name': demo.central.run(find_products, self.codes)[0],
+            'name': demo.central.run(inside.find_products, self.codes)[0],
             }
         self.run('desktop', 'obtain', demo.branch, 'admin', demo.admin,
             **facts)
@@ -138,9 +114,11 @@ print(done.stdout.rpartition(':')[2].strip())
         for name, origin in PICTURES.items():
             client, scenario, *others = origin.split('-')
             file = others[0] if others else name
-            shutil.copyfile(
-                self.shots / f'{client}-{scenario}' / f'{file}.png',
-                directory / f'{name}.png')
+            picture = Image.open(
+                self.shots / f'{client}-{scenario}' / f'{file}.png')
+            # A third of the bytes, and nobody sees it
+            picture.convert('RGB').quantize(64).save(
+                directory / f'{name}.png', optimize=True)
 
 
 def main():
