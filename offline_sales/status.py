@@ -45,8 +45,8 @@ class Configuration(metaclass=PoolMeta):
     usage_end = fields.Function(fields.Char(
             "Selling until", states=_at_branch),
         'get_status')
-    updates = fields.Function(fields.One2Many(
-            'offline_sales.update', None, "Updates of the Catalogs",
+    updates = fields.Function(fields.Many2Many(
+            'offline_sales.update', None, None, "Updates of the Catalogs",
             readonly=True),
         'get_updates')
 

@@ -61,9 +61,11 @@ def test_pair_again_while_the_first_is_answered(office):
     answer = {'language': 'en', 'price_decimal': 4}
     with office.database.transaction():
         Contact = Pool().get('offline_sales.contact')
+        Configuration = Pool().get('offline_sales.configuration')
         contact = Contact.of(office.branches['N'])
         assert not contact.database_uuid
-        with Transaction().new_transaction():
+        with Transaction().new_transaction(
+                _lock_tables=[Configuration._table]):
             assert Contact.pair(code, 'uuid', answer)['key']
         read = read_code(code)
         assert contact._check_code(read, 'another').code == 'used_code'
@@ -358,12 +360,12 @@ def test_pair_with_another_branch_before_there_is_data(office, branch):
     assert hello(branch)['name'] == "South"
 
 
-def _visit(office, address, scheme='http', code=None):
+def _visit(office, address, scheme='http', code=None, uuid='x' * 36):
     return Visitor(app).post(
         '/central/offline_sales/pair',
         base_url=f'{scheme}://central.example.com',
         json={'protocol': 1, 'series': '8.0', 'params': {
-                'code': code or office.code(), 'uuid': 'x' * 36,
+                'code': code or office.code(), 'uuid': uuid,
                 'language': 'en', 'price_decimal': 4}},
         environ_base={'REMOTE_ADDR': address})
 
@@ -387,9 +389,10 @@ def test_pair_is_private(office, address, scheme, status):
 def test_pair_of_two_at_once(office):
     code, answers = office.code(), []
     threads = [
-        threading.Thread(target=lambda: answers.append(
-                _visit(office, '127.0.0.1', code=code)))
-        for _ in range(5)]
+        threading.Thread(target=lambda n: answers.append(
+                _visit(office, '127.0.0.1', code=code, uuid=str(n) * 36)),
+            args=[n])
+        for n in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
