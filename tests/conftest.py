@@ -183,3 +183,10 @@ def make_server(request, tmp_path):
     for server in servers:
         server.close()
         server.store.drop(server.database)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from trytond.modules.offline_sales.tests.groups import Scheduling
+    if config.getvalue('dist') == 'loadgroup':
+        return Scheduling(config, log)

@@ -298,7 +298,7 @@ def test_installed(installed, office):
     code, said = installed.said[1]
     assert code == 0, said
     assert re.search(r"Password of admin.*: \S{12}\n", said)
-    assert f'127.0.0.1:{installed.port}' in said
+    assert f'127.0.0.1:{installed.first_port}' in said
     role, uuid = select(installed.file,
         "SELECT role, uuid FROM offline_sales_configuration")[0]
     assert role == 'branch'

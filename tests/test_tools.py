@@ -7,6 +7,8 @@ import requests
 from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 
+from trytond.modules.offline_sales.tests.groups import (  # isort: skip
+    Scheduling, read_group)
 from trytond.modules.offline_sales.tests.tools import (  # isort: skip
     PASSWORD, ProcessError)
 
@@ -132,3 +134,23 @@ def test_company(central, branch):
     assert branch.facts is None
     with branch.transaction():
         assert not branch.get('company.company').search([])
+
+
+@pytest.mark.parametrize('identifier, group', [
+        ('tests/test_run.py::test_upgrade', 'init'),
+        ('tests/test_bundle.py::test_bundle_lacks[linux-3.11-lacking2]',
+            'init'),
+        ('tests/test_module.py::OfflineSalesExtrasTestCase::test_menu',
+            'module-extras'),
+        ('tests/test_tools.py::test_group', None),
+        ])
+def test_group(request, identifier, group):
+    assert read_group(request.config.rootpath, identifier) == group
+
+
+def test_group_is_kept(request):
+    "Who shares what is dear to set up is in one piece of the work"
+    scheduling = Scheduling.__new__(Scheduling)
+    scheduling.config = request.config
+    assert scheduling._split_scope('tests/test_init.py::test_x[a@b]') == (
+        scheduling._split_scope('tests/test_deployment.py::test_y'))
