@@ -57,6 +57,7 @@ def main(arguments=None):
     options.parser = parser
     # What trytond logs is said again, in a sentence
     logging.getLogger().addHandler(logging.NullHandler())
+    errors.keep_of_threads(options)
     sys.exit(errors.tell(options.run, options))
 
 

@@ -5,13 +5,14 @@ import datetime as dt
 import os
 import sys
 import tempfile
+import threading
 import traceback
 from pathlib import Path
 
 from . import text
 from .text import _
 
-__all__ = ['Stop', 'Told', 'describe', 'tell']
+__all__ = ['Stop', 'Told', 'describe', 'keep_of_threads', 'tell']
 
 DONE = 0
 NOT_DONE = 1
@@ -158,8 +159,18 @@ def _is_of_another_version(error):
         or str(error).startswith(('no such column', 'no such table')))
 
 
-def _keep(options):
-    "Write the traceback where it can be found, and return the file"
+def keep_of_threads(options):
+    "Have what ends a thread written where it can be found, and not shown"
+    threading.excepthook = lambda args: _keep(options, ''.join(
+            traceback.format_exception(
+                args.exc_type, args.exc_value, args.exc_traceback)))
+
+
+def _keep(options, text=None):
+    """Write the traceback where it can be found, and return the file
+
+    text: by default of the error that is being handled.
+    """
     directory = Path(getattr(options, 'directory', None) or '.') / 'logs'
     if not os.access(directory, os.W_OK):
         directory = Path(tempfile.gettempdir())
@@ -167,7 +178,7 @@ def _keep(options):
     try:
         with file.open('a', encoding='utf-8') as log:
             log.write(f"{dt.datetime.now():%Y-%m-%d %H:%M:%S}\n")
-            log.write(traceback.format_exc())
+            log.write(text or traceback.format_exc())
     except OSError:
         return _("none, for it could not be written")
     return file
