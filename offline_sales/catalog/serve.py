@@ -194,6 +194,7 @@ class Source:
             'columns': [
                 [c.name, c.kind, c.sql_type, c.target] for c in spec.columns],
             'initial': sorted(spec.initial),
+            'withheld': sorted(spec.withheld),
             'late': spec.late,
             'singleton': self.spec.is_singleton(model),
             }
