@@ -84,3 +84,31 @@ def test_keys_and_hashes_of_the_central_stay(secrets):
     assert hashes['esp.lupita'].encode() in data
     for secret in stay:
         assert secret.encode() not in data
+
+
+def test_what_is_excluded_later_leaves_the_branch(secrets):
+    comment = 'secreto-de-antes-4711'
+
+    def exclude(names):
+        with secrets.central.transaction():
+            Catalog = secrets.central.get('offline_sales.catalog')
+            catalog, = Catalog.search([
+                    ('model', '=', 'party.contact_mechanism')])
+            Catalog.write([catalog], {'excluded': names})
+        secrets.obtain()
+
+    def comments():
+        with secrets.branch.transaction():
+            Mechanism = secrets.branch.get('party.contact_mechanism')
+            return Mechanism.search([('comment', '=', comment)], count=True)
+
+    with secrets.central.transaction():
+        Mechanism = secrets.central.get('party.contact_mechanism')
+        Mechanism.write(
+            Mechanism.search([], limit=1), {'comment': comment})
+    secrets.obtain()
+    assert comments() == 1
+    exclude('comment')
+    assert comments() == 0
+    exclude(None)
+    assert comments() == 1

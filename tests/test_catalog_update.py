@@ -329,6 +329,20 @@ def test_button_sends_first(shop):
         'sent', 'accepted'}
 
 
+def test_what_cannot_be_sent_does_not_stop_the_catalogs(shop, monkeypatch):
+    Document = shop.branch.get('offline_sales.document')
+
+    def fail():
+        raise ValueError("one of the documents")
+    monkeypatch.setattr(Document, 'capture_missed', fail)
+    rename(shop.central)
+    *_, seen = click(shop)
+    assert (seen['state'], seen['rows']) == ('done', 1)
+    done, unsent = log(shop.branch)[-1]['message'].splitlines()
+    assert 'ValueError' in unsent
+    assert "one of the documents" not in unsent
+
+
 # All anew
 
 def test_reset_repairs_what_the_links_do_not_tell(shop):

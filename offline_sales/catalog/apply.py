@@ -559,11 +559,21 @@ class Apply:
         if not columns:
             return
         sets = ', '.join(
-            f'{quote(c.name)} = {self._value(model, i)}' for i, c in columns)
+            [f'{quote(c.name)} = {self._value(model, i)}' for i, c in columns]
+            + [f'{quote(n)} = NULL' for n in self._withheld(model)])
         target = self.target(name)
         self.execute(
             f'UPDATE {target} SET {sets} FROM {self._rows(name)} '
             f'WHERE r.local = {target}.id AND r.new = {CHANGE}')
+
+    @staticmethod
+    def _withheld(model):
+        """Return the names of the columns of the model that may be empty and
+        that the central keeps to itself, though they may have travelled once
+        """
+        return [
+            c.name for c in record.stored_columns(Pool().get(model.name))
+            if c.name in model.withheld and not c.required]
 
     def _insert(self, name):
         model = self.models[name]

@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "The catalogs as the central serves them"
 import json
+import zlib
 from itertools import islice
 
 from sql import Cast, Literal, Null
@@ -133,7 +134,9 @@ class Source:
 
     def _version(self, model, table):
         spec = self.spec.models[model]
-        columns = [table.id]
+        # Two columns that change places may hold the same
+        names = ' '.join(c.name for c in spec.columns)
+        columns = [table.id, Literal(zlib.crc32(names.encode()))]
         for column in spec.columns:
             if column.name in spec.initial:
                 continue
@@ -194,6 +197,7 @@ class Source:
             'columns': [
                 [c.name, c.kind, c.sql_type, c.target] for c in spec.columns],
             'initial': sorted(spec.initial),
+            'withheld': sorted(spec.withheld),
             'late': spec.late,
             'singleton': self.spec.is_singleton(model),
             }

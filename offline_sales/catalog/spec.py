@@ -23,6 +23,11 @@ USER = 'res.user'
 ENDED = {'party.party', 'product.product', 'product.template', USER}
 # The largest binary that travels, in bytes
 MAX_BINARY = 1024 * 1024
+# What is excluded because each database has its own
+OWN = frozenset({
+        ('ir.sequence.strict', 'last_timestamp'),
+        (USER, 'menu'),
+        })
 # The domain of a catalog whose rows travel only where others require them
 NOTHING = [['id', '=', -1]]
 
@@ -49,11 +54,12 @@ class ModelSpec:
     parent: name of the column of the record that this one is a part of
     keys: names of the columns without whose targets a row does not travel
     domain: the domain of the rows, NOTHING for those that others require
+    withheld: names of the columns that the branch has and should not fill
     """
 
     def __init__(
             self, model, columns, parent=None, domain=NOTHING, keys=(),
-            initial=(), late=False):
+            initial=(), late=False, withheld=()):
         self.model = model
         self.columns = columns
         self.parent = parent
@@ -61,6 +67,7 @@ class ModelSpec:
         self.keys = frozenset(keys)
         self.initial = frozenset(initial)
         self.late = late
+        self.withheld = frozenset(withheld)
         self.pulled = set()
 
     @property
@@ -198,8 +205,11 @@ class Spec:
         users = {
             column.name for column in columns
             if column.required and column.target == USER}
+        withheld = {
+            column.name for column in record.stored_columns(Model)
+            if self._is_withheld(name, column)}
         spec = self.models[name] = ModelSpec(
-            name, columns, keys={*keys, *users}, **values)
+            name, columns, keys={*keys, *users}, withheld=withheld, **values)
         return spec
 
     def _at_branch(self, model):
@@ -225,6 +235,14 @@ class Spec:
                         catalog=model, field=column.name))
             return False
         return column.required or (model, column.name) not in self._denied
+
+    def _is_withheld(self, model, column):
+        "Return True if the branch is not to know the values of the column"
+        return (
+            not column.required
+            and (model, column.name) not in OWN
+            and (column.name in self._excluded[model]
+                or (model, column.name) in self._denied))
 
     @staticmethod
     def _get_denied():

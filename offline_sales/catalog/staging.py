@@ -36,6 +36,7 @@ class Model(NamedTuple):
     columns: tuple
     initial: frozenset
     singleton: bool
+    withheld: frozenset = frozenset()
 
     @property
     def table(self):
@@ -58,7 +59,8 @@ class Staging:
             self.models[model['model']] = Model(
                 index, model['model'],
                 tuple(Column(*c) for c in model['columns']),
-                frozenset(model['initial']), model['singleton'])
+                frozenset(model['initial']), model['singleton'],
+                frozenset(model.get('withheld', ())))
         self.path = self._path()
         self._remove()
         # It holds customers and hashes of passwords

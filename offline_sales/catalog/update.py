@@ -20,7 +20,8 @@ from trytond.transaction import Transaction, without_check_access
 
 from .. import client, wire
 from ..exceptions import (
-    CentralError, DiskFull, ResetRefused, UpdateRunning, is_disk_full)
+    CentralError, DiskFull, ResetRefused, Unreachable, UpdateRunning,
+    is_disk_full)
 from . import schedule
 from .refresh import Refresh
 
@@ -380,12 +381,11 @@ class Update(ModelSQL, ModelView):
     @in_words
     def _obtain(cls, update, send=False, full=False, shared=False):
         pool = Pool()
-        Document = pool.get('offline_sales.document')
         Stock = pool.get('offline_sales.stock')
-        refresh, begun = None, time.monotonic()
+        refresh, unsent, begun = None, None, time.monotonic()
         try:
             if send:
-                Document.send()
+                unsent = cls._send()
             with client.Client.from_configuration() as central:
                 refresh = Refresh(
                     central, cls._progress(update), full=full, shared=shared)
@@ -396,12 +396,35 @@ class Update(ModelSQL, ModelView):
             cls._afterwards(
                 cls._end, update, 'failed', refresh, cls._explain(error))
             raise
-        cls._end(
-            update, 'done', refresh, cls._tell_done(
-                refresh.rows, refresh.deleted, time.monotonic() - begun))
+        message = cls._tell_done(
+            refresh.rows, refresh.deleted, time.monotonic() - begun)
+        if unsent:
+            message += '\n' + unsent
+        cls._end(update, 'done', refresh, message)
         cls._afterwards(cls._forget_failure)
         cls._afterwards(cls._tell)
         return Obtained(update, refresh.rows, refresh.deleted)
+
+    @classmethod
+    def _send(cls):
+        """Send what was done here, and return in words what was wrong
+
+        The prices need not wait for a document that cannot be sent: what is
+        not settled is left alone by what is obtained.
+        """
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        try:
+            Document.send()
+        except Unreachable:
+            raise
+        except Exception as error:
+            if is_disk_full(error):
+                raise
+            logger.exception("what was done here was not sent")
+            return gettext('offline_sales.msg_update_unsent',
+                error=error.message if isinstance(error, CentralError)
+                else type(error).__name__)
 
     @staticmethod
     def _tell_done(rows, deleted, seconds):
