@@ -407,7 +407,7 @@ def sell_to_company(values):
 
 
 REFUSED = [
-    (lambda v: v['record']['values'].update(currency=1), 'unreadable'),
+    (lambda v: v['record']['values'].pop('currency'), 'unreadable'),
     (overpay, 'overpaid'),
     (owe, 'credit'),
     (sell_to_company, 'foreign_record'),
