@@ -468,6 +468,12 @@ def test_both_sides_are_merged_by_field(shop, clerk, central):
     # Until somebody looks the branch sees what the central has
     shop.obtain()
     assert read(shop.branch, party) == after
+    # What was put right since is not overwritten
+    central.write('party.party', there, name="Corregido")
+    with pytest.raises(UserError):
+        central.press('take')
+    assert read(shop.central, there)['name'] == "Corregido"
+    central.write('party.party', there, name="Del centro")
     central.press('take')
     assert read(shop.central, there)['name'] == "De la sucursal"
     assert central.attention() == 0
@@ -654,6 +660,33 @@ def test_customer_with_a_known_tax_identifier_is_linked(
     if active:
         assert read(shop.branch, new) == after
         assert rows(shop.branch, new) == rows(shop.central, there)
+
+
+def test_tax_identifier_of_another(shop, clerk, central):
+    "Of the company, or added to a customer: nobody is changed, all are told"
+    def run():
+        own, = central.get('company.company').search([])
+        return own.party.id
+    own = central.run(run)
+    identifiers = {
+        'identifiers': [('create', [{'type': 'mx_vat', 'code': RFC}])]}
+    central.write('party.party', own, **identifiers)
+    before = read(shop.central, own)
+    clerk.create(rfc=RFC)
+    party, there = clerk.known()
+    # The same added on both sides is one
+    phone = [('create', [{'type': 'phone', 'value': "+526461234567"}])]
+    central.write('party.party', there, contact_mechanisms=phone)
+    clerk.write(party, contact_mechanisms=phone, **identifiers)
+    send(shop)
+    assert read(shop.central, own) == before
+    found = documents(shop.central, ('kind', '=', 'party'))
+    assert [(d['state'], d['reason']) for d in found] == [
+        ('processed', 'identifier_shared')] * 2
+    assert central.attention() == 2
+    assert central.find(('code', '=', "ESP-C-00001"))
+    mechanisms = read(shop.central, there)['mechanisms']
+    assert len([m for m in mechanisms if m[0] == 'phone']) == 1
 
 
 @pytest.mark.parametrize('rfc', ['XAXX010101000', 'XEXX010101000'])

@@ -199,6 +199,7 @@ def test_credit_and_what_is_not_delivered(shop, counter):
         counter.confirm(sale)
     credit = {'credit': True, 'credit_limit': amount * 2, 'deliver': False}
     set_branch(shop.branch, **credit)
+    set_branch(shop.central, credit=True)
     counter.confirm(sale)
     counter.invoice([(code, 2)], [('cash', amount)], party=one)
     assert len(documents(shop.branch, ('kind', '=', 'prefactura'))) == 2
@@ -387,7 +388,29 @@ def three(shop, counter):
     return Inbox(shop)
 
 
+def overpay(values):
+    payment, = values['record']['children']['counter_payments']
+    payment['values']['amount'] += 100_000
+    values['totals']['payments'][0]['amount'] += 100_000
+    values['totals']['cash'] += 100_000
+
+
+def owe(values):
+    values['record']['children']['counter_payments'] = []
+    values['totals'].update(payments=[], cash=Decimal(0))
+    values['header']['point'] = None
+
+
+def sell_to_company(values):
+    # The party of the first company of the database
+    values['header']['party'] = values['record']['values']['party'] = 1
+
+
 REFUSED = [
+    (lambda v: v['record']['values'].pop('currency'), 'unreadable'),
+    (overpay, 'overpaid'),
+    (owe, 'credit'),
+    (sell_to_company, 'foreign_record'),
     (lambda v: v['record']['values'].update(number='X'), 'unreadable'),
     (lambda v: v['record']['values'].update(state='draft'), 'unreadable'),
     (lambda v: v['record']['values'].update(warehouse=1), 'unreadable'),
@@ -417,6 +440,14 @@ def test_prefactura_set_aside(shop, counter):
     assert [d['reason'] for d in found] == [reason for _, reason in REFUSED]
     assert all(d['text'] for d in found)
     assert last['state'] == 'processed'
+    # What a customer owes may be accepted, unlike what nobody can have paid
+    desk = Desk(shop)
+    for document in found:
+        if document['reason'] in {'credit', 'overpaid'}:
+            desk.press('repair', document, accept=True)
+    states = {d['reason']: d['state'] for d in documents(
+            shop.central, ('kind', '=', 'prefactura'))}
+    assert states['overpaid'] == 'rejected' and 'credit' not in states
 
 
 def test_number_of_another_prefactura(shop, three):

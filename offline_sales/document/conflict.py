@@ -4,6 +4,7 @@
 import json
 
 from trytond.i18n import gettext
+from trytond.model import Model as Model_
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.protocols.jsonrpc import JSONDecoder, JSONEncoder
@@ -12,6 +13,7 @@ from trytond.transaction import without_check_access
 
 from ..exceptions import DocumentError
 from . import party
+from .merge import are_equal
 
 
 class Conflict(ModelSQL, ModelView):
@@ -24,7 +26,7 @@ class Conflict(ModelSQL, ModelView):
     # What was found is never changed
     FROZEN = {
         'document', 'kind', 'record', 'name', 'base', 'branch', 'central',
-        'value'}
+        'value', 'stood'}
 
     document = fields.Many2One(
         'offline_sales.document', "Document", required=True, readonly=True,
@@ -42,6 +44,7 @@ class Conflict(ModelSQL, ModelView):
     branch = fields.Text("At the Branch", readonly=True)
     central = fields.Text("At the Central", readonly=True)
     value = fields.Text("Value", readonly=True, strip=False)
+    stood = fields.Text("Value at the Central", readonly=True, strip=False)
     state = fields.Selection([
             ('open', "Open"),
             ('kept', "Central's Kept"),
@@ -111,6 +114,7 @@ class Conflict(ModelSQL, ModelView):
                     'branch': cls._show(conflict, conflict.branch),
                     'central': cls._show(conflict, conflict.central),
                     'value': json.dumps(conflict.branch, cls=JSONEncoder),
+                    'stood': json.dumps(conflict.central, cls=JSONEncoder),
                     } for conflict in conflicts])
 
     @classmethod
@@ -159,9 +163,24 @@ class Conflict(ModelSQL, ModelView):
         if self.kind == 'removed':
             party.remove(Model.__name__, self.record.id)
         else:
+            self.check_stands()
             Model.write([self.record], {
                     self.name: json.loads(
                         self.value, object_hook=JSONDecoder())})
+
+    def check_stands(self):
+        "Raise DocumentError if the central's is not what the person was shown"
+        if self.stood is None:
+            # It was found by a former release
+            return
+        value = getattr(self.record, self.name)
+        if isinstance(value, Model_):
+            value = value.id
+        if not are_equal(
+                json.loads(self.stood, object_hook=JSONDecoder()), value):
+            raise DocumentError(gettext(
+                    'offline_sales.msg_conflict_changed',
+                    field=self.rec_name))
 
     @classmethod
     @without_check_access

@@ -35,6 +35,8 @@ MAX_NODES = 1000
 MAX_TEXT = 10_000
 # In identifiers, where they say nothing
 SEPARATORS = '- ._/'
+# What is the same if it says the same, whoever adds it
+SAID = {'party.identifier', 'party.contact_mechanism'}
 
 
 
@@ -91,6 +93,7 @@ class PartyAdapter(Adapter):
     def __init__(self):
         self.conflicts = {}
         self.linked = {}
+        self.others = {}
 
     # At the branch
 
@@ -335,23 +338,35 @@ class PartyAdapter(Adapter):
         if document.repair and document.repair.party:
             return self.follow(document.repair.party.id)
 
-    def find_duplicate(self, tree):
-        "Return the customer who has a tax identifier of the tree, else None"
+    def find_duplicates(self, trees):
+        "Return the customers who have a tax identifier of the parts"
         pool = Pool()
         Party = pool.get(self.model)
         types = set(Party.tax_identifier_types())
-        for node in payload_.walk(tree):
-            values = node['values']
-            if (node['model'] != 'party.identifier'
+        found = set()
+        for tree in trees:
+            values = tree['values']
+            if (tree['model'] != 'party.identifier'
                     or values.get('type') not in types
                     or not values.get('active', True)):
                 continue
             code = compact(values['type'], values.get('code'))
-            if not code or (values['type'], code) in self.generic_identifiers:
-                continue
-            if ids := _find_identified(values['type'], code):
-                parties = [self.follow(id_) for id_ in ids]
-                return min(parties, key=lambda p: (not p.active, p.id))
+            if code and (values['type'], code) not in self.generic_identifiers:
+                found |= _find_identified(values['type'], code)
+        return sorted(
+            {self.follow(id_) for id_ in found},
+            key=lambda p: (not p.active, p.id))
+
+    @inactive_records
+    def is_customer(self, branch, party):
+        "Return if the party is one that the branch sells to"
+        if party == branch.company.party:
+            return False
+        try:
+            self.check_served(branch, party.id)
+        except Rejection:
+            return False
+        return True
 
     def conclude(self, document):
         pool = Pool()
@@ -359,14 +374,19 @@ class PartyAdapter(Adapter):
         document.party = document.record.id
         conflicts = self.conflicts.get(document.id, [])
         Conflict.keep_all(document, conflicts)
+        other = None
         if party := self.linked.get(document.id):
             document.set_reason(Rejection(
                     'linked', party=party.rec_name, central=party.code,
                     number=document.number))
+        elif other := self.others.get(document.id):
+            document.set_reason(Rejection(
+                    'identifier_shared', central=other.code,
+                    number=document.record.code))
         elif conflicts:
             document.set_reason(
                 Rejection('conflicts', count=len(conflicts)))
-        document.attention = bool(party or conflicts)
+        document.attention = bool(party or other or conflicts)
 
 
 class _Replay:
@@ -389,7 +409,7 @@ class _Replay:
             self.merge(party)
         elif party := (
                 self.adapter.get_linked(self.document)
-                or self.adapter.find_duplicate(self.tree)):
+                or self.find_duplicate()):
             self.link(party)
             self.adapter.linked[self.document.id] = party
         else:
@@ -400,6 +420,14 @@ class _Replay:
         if self.conflicts:
             self.adapter.conflicts[self.document.id] = self.conflicts
         return party.id
+
+    def find_duplicate(self):
+        "Return the customer of the branch who is the same, else None"
+        for party in self.adapter.find_duplicates(payload_.walk(self.tree)):
+            if self.adapter.is_customer(self.document.branch, party):
+                return party
+            # Whoever it is, it is not the branch's to change
+            self.adapter.others.setdefault(self.document.id, party)
 
     def resolve(self, tree):
         """Return a copy of the tree with the ids of this side
@@ -454,9 +482,22 @@ class _Replay:
         theirs = self.read(party.id)
         difference = compare(
             self.resolve(self.base), self.resolve(self.tree))
-        for node in difference.added:
-            # An id of the central is that of what came with a refresh
-            if isinstance(node.tree['key'], str):
+        # An id of the central is that of what came with a refresh
+        added = [
+            node for node in difference.added
+            if isinstance(node.tree['key'], str)]
+        for other in self.adapter.find_duplicates(n.tree for n in added):
+            if other != party:
+                self.adapter.others[self.document.id] = other
+        for node in added:
+            siblings = [
+                part for part in theirs.values()
+                if part['model'] == node.tree['model']]
+            same = node.tree['model'] in SAID and _find_same(
+                self.resolve(node.tree), siblings)
+            if same:
+                self.learn(node.tree, same['key'])
+            else:
                 self.make(node.tree, node, party.id)
         for node in difference.kept:
             their = theirs.get(_name(node.tree, party))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from trytond.pool import Pool
+from trytond.transaction import inactive_records
 
 from ..exceptions import Rejection
 from .adapter import about
@@ -107,6 +108,8 @@ class PrefacturaAdapter(SaleAdapter):
     def check_entry(self, entry, forest):
         waits = super().check_entry(entry, forest)
         self.check_values(entry)
+        self.check_paid(entry)
+        self.check_party(entry, forest)
         return waits
 
     def get_unit(self, product, values):
@@ -124,6 +127,7 @@ class PrefacturaAdapter(SaleAdapter):
         expected = {
             'party': header.get('party'),
             'company': branch.company.id,
+            'currency': branch.company.currency.id,
             'warehouse': branch.warehouse.id,
             }
         if self.get_state(entry) == 'confirmed':
@@ -133,6 +137,40 @@ class PrefacturaAdapter(SaleAdapter):
                 raise Rejection('unreadable', what=name)
         if type(entry.payload.get('delivered')) is not bool:
             raise Rejection('unreadable', what='delivered')
+
+    def check_paid(self, entry):
+        "Raise Rejection if the branch may not take that much, or that little"
+        document, totals = entry.document, entry.payload['totals']
+        total = totals.get('total')
+        if total is None:
+            raise Rejection('unreadable', what='total')
+        paid = sum((row['amount'] for row in totals['payments']), Decimal(0))
+        lowest, highest = sorted([total, Decimal(0)])
+        if not lowest <= paid <= highest:
+            raise Rejection('overpaid', paid=str(paid), total=str(total))
+        if (paid < total
+                and not document.branch.credit
+                and not document.is_accepted()):
+            raise Rejection('credit', amount=str(total - paid))
+
+    @inactive_records
+    def check_party(self, entry, forest):
+        "Raise Rejection if it is sold to who is no customer of the branch"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        adapter = Document.get_adapter('party')
+        branch = entry.document.branch
+        values = entry.payload['record']['values']
+        for name in ['party', 'invoice_party', 'shipment_party']:
+            id_ = forest.get(adapter.model, values.get(name))
+            if id_ is None:
+                continue
+            if id_ == branch.company.party.id:
+                raise Rejection(
+                    'foreign_record', model=adapter.model, id=id_)
+            # What it made is its own, what a person chose is checked
+            if isinstance(values[name], int) and not entry.document.repair:
+                adapter.check_served(branch, id_)
 
     def get_points(self, contents):
         return super().get_points(contents) + [
