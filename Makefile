@@ -4,9 +4,11 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-# What make soak tries: days of edits, faults of each kind, tickets of a day
+# What make soak tries: days of edits, faults of each kind of refreshes, faults
+# of documents, tickets of a day
 DAYS ?= 1000
 FAULTS ?= 200
+DOCUMENT_FAULTS ?= 10000
 TICKETS ?= 400
 
 .PHONY: bench bundle clean demo lint locale soak test
@@ -19,10 +21,11 @@ test: $(INSTALLED)
 
 soak: $(INSTALLED)
 	OFFLINE_SALES_TEST_DAYS=$(DAYS) OFFLINE_SALES_TEST_FAULTS=$(FAULTS) \
+		OFFLINE_SALES_TEST_DOCUMENT_FAULTS=$(DOCUMENT_FAULTS) \
 		OFFLINE_SALES_TEST_TICKETS=$(TICKETS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --timeout=0 \
 		tests/test_catalog_convergence.py tests/test_catalog_faults.py \
-		tests/test_inbox_workers.py
+		tests/test_document_faults.py tests/test_inbox_workers.py
 
 lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .
