@@ -37,7 +37,7 @@ from trytond.modules.offline_sales.offline_sales.exceptions import (  # isort: s
 from .counter import Counter, balances, documents, figures, stock
 from .fork import Fork, Killer
 from .proxy import Cut, Duplicate, Hold, Proxy, Stall
-from .shop import Shop, pair
+from .shop import pair
 from .test_cash import sessions
 from .test_inbox import Inbox, storage
 from .test_party import Clerk
@@ -557,7 +557,7 @@ class Trial:
 
     def _expected(self, theirs):
         "Return what a central has that was given them one by one"
-        self.shop = Shop(self.shop.web, self.directory)
+        self.shop = type(self.shop)(self.shop.web, self.directory)
         inbox = Inbox(self.shop)
         for document in theirs:
             inbox.receive([{
@@ -613,7 +613,7 @@ def test_once_whatever_goes_wrong(shop, capsys, tmp_path, monkeypatch):
         counts.update(h for h in trial.happened if isinstance(h, str))
         shutil.rmtree(directory)
         # As it was
-        shop = Shop(shop.web, tmp_path)
+        shop = type(shop)(shop.web, tmp_path)
     with capsys.disabled():
         sys.stdout.write(
             f"\n{sum(counts.values())} faults harmed no document: "
