@@ -48,6 +48,7 @@ demo = [
 # What the commands of a branch need, and what its central may have
 branch = [
     'cryptography',
+    'psycopg[binary,pool] >= 3.2',
     'tqdm',
     *require_modules('extras_depend'),
     ]
@@ -85,8 +86,8 @@ setup(
         PACKAGE: info['xml'].split() + [
             'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
-            'tests/*.rst', 'tests/*.json', 'tests/*.txt',
-            'tests/payloads/*.json'],
+            'tests/*.txt',
+            'tests/clients/*.sh', 'tests/payloads/*.json'],
         COMMANDS: ['locale/*/LC_MESSAGES/*.[mp]o'],
         },
     python_requires='>=3.10',
@@ -112,8 +113,8 @@ setup(
             'build',
             'gunicorn ; sys_platform != "win32"',
             'hypothesis',
+            'packaging',
             'polib',
-            'psycopg[binary,pool] >= 3.2',
             'pypdf',
             'pytest',
             'pytest-randomly',
@@ -121,6 +122,7 @@ setup(
             'pytest-xdist',
             'ruff',
             # Activated while a test runs
+            require('trytond_account_tax_cash'),
             require('trytond_product_price_list_dates'),
             ],
         },

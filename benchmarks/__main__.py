@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trytond.modules.offline_sales.tests.store import Cluster
 
-from . import catalogs, documents
+from . import catalogs, documents, journal
 from .report import Report
 
 
@@ -26,9 +26,14 @@ def measure_documents(report, directory, arguments):
     documents.run(report, directory, arguments.tickets)
 
 
+def measure_journal(report, directory, arguments):
+    journal.run(report, directory)
+
+
 PARTS = {
     'catalogs': measure_catalogs,
     'documents': measure_documents,
+    'journal': measure_journal,
     }
 
 

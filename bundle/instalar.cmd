@@ -10,16 +10,17 @@ set "DESTINO=%~1"
 if "%DESTINO%"=="" set "DESTINO=%ProgramData%\offline-sales-programa"
 
 set "PYTHON="
-for %%v in (3.13 3.12 3.11) do (
-    if not defined PYTHON py -%%v -c "pass" >nul 2>&1 && set "PYTHON=py -%%v"
+for %%v in (3.14 3.13 3.12 3.11) do (
+    if not defined PYTHON py -%%v -c "import struct; assert struct.calcsize('P') == 8" >nul 2>&1 && set "PYTHON=py -%%v"
 )
 if not defined PYTHON (
-    echo No se encontró Python 3.11, 3.12 o 3.13 de 64 bits. Instálelo de
+    echo No se encontró Python 3.11 a 3.14 de 64 bits. Instálelo de
     echo python.org y ejecute otra vez instalar.cmd.
     exit /b 1
 )
 
-if not exist "%DESTINO%\Scripts\python.exe" %PYTHON% -m venv "%DESTINO%"
+"%DESTINO%\Scripts\python.exe" -m pip --version >nul 2>&1
+if errorlevel 1 %PYTHON% -m venv "%DESTINO%"
 if errorlevel 1 (
     echo No se pudo crear %DESTINO%. Ejecute instalar.cmd como administrador.
     exit /b 1
@@ -33,11 +34,11 @@ if errorlevel 1 (
 )
 
 echo Instalado: "%DESTINO%\Scripts\offline-sales.exe"
-"%DESTINO%\Scripts\offline-sales.exe" branch status >nul 2>&1
+"%DESTINO%\Scripts\offline-sales.exe" branch status 2>&1 | findstr /c:"branch init" >nul
 if errorlevel 1 (
-    echo Ahora teclee:
-    echo   "%DESTINO%\Scripts\offline-sales.exe" branch init
-) else (
     echo Ya hay una sucursal. Deténgala y teclee:
     echo   "%DESTINO%\Scripts\offline-sales.exe" branch upgrade
+) else (
+    echo Ahora teclee:
+    echo   "%DESTINO%\Scripts\offline-sales.exe" branch init
 )

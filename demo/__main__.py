@@ -18,6 +18,7 @@ from pathlib import Path
 
 from proteus import Model, Wizard
 
+from trytond.modules import offline_sales
 from trytond.modules.offline_sales.demo import look
 from trytond.modules.offline_sales.demo.checks import Checks
 from trytond.modules.offline_sales.demo.day import (
@@ -31,6 +32,8 @@ BRANCH = 'ESP'
 CASHIERS = ['esp.lupita', 'esp.martin']
 PRODUCTS, CUSTOMERS, TICKETS = 1000, 500, 20
 CUSTOMER = "Abarrotes El Faro"
+# The web client, where "make clients" puts it
+WEB = Path(offline_sales.__file__).parent / '.clients' / 'sao'
 CASH, CARDS, TAXES = '101.01', '102.02', ['208.01', '208.02']
 
 
@@ -45,10 +48,11 @@ class Demo:
         self.admin = secrets.token_urlsafe(12)
         store = SQLite(directory)
         template = TEMPLATES['selling'].file(store)
+        options = {'web': {'root': str(WEB)}} if WEB.exists() else {}
         self.servers = []
         for name in ['central', 'branch']:
             store.create(name, template)
-            server = Server(store, name, directory)
+            server = Server(store, name, directory, options)
             server.run(look.set_password, self.admin)
             self.servers.append(server)
         self.central, self.branch = self.servers
@@ -59,9 +63,11 @@ class Demo:
 
     # The steps
 
-    def load(self):
+    def load(self, products=PRODUCTS, customers=CUSTOMERS):
         self.company = self.central.run(
-            look.load, products=PRODUCTS, customers=CUSTOMERS)
+            look.load, products=products, customers=customers,
+            # On a slow computer it takes what it takes
+            timeout=None)
         self.shop = self.company['branches'][BRANCH]
         self.passwords = {
             login: user['password']
@@ -100,7 +106,7 @@ class Demo:
             obtain.execute('obtain')
             self.checks.check("Rows of the first catalogs were received",
                 obtain.form.rows > PRODUCTS * 5)
-        output = self.branch.admin('--validate', '-v')
+        output = self.branch.admin('--validate', '-v', timeout=None)
         faults = [line for line in output.splitlines() if ': KO' in line]
         self.checks.check("trytond-admin --validate finds", faults, [])
 

@@ -220,7 +220,8 @@ class Client:
                 or parts.query or parts.fragment or parts.username
                 or any(c.isspace() for c in self.url)):
             # It may hold a password that was written into it
-            raise exceptions.InvalidAddress(url=host or '')
+            shown = host or ('' if '@' in self.url else self.url[:200])
+            raise exceptions.InvalidAddress(url=shown)
         if not self.database:
             raise exceptions.MissingDatabase()
         if (parts.scheme == 'http' and not allow_http

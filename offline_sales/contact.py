@@ -341,20 +341,17 @@ class Contact(ModelSQL, ModelView):
         code_state = self._take_try()
         if not code_state:
             return Refusal('burnt_code')
-        used, expire = code_state
+        used, expire, uuid_of_code, counter = code_state
         valid, _ = User.check_password(
             code, Credential.get('pairing', branch=self.branch.id))
         if not valid:
             return Refusal('wrong_code')
-        if used and not self._is_answer_lost(uuid):
+        if used and (uuid_of_code != uuid or counter):
+            # Else the database was paired but may not know it: the power or
+            # the connection failed before it has ever used its key
             return Refusal('used_code')
         if expire < wire.utcnow():
             return Refusal('expired_code')
-
-    def _is_answer_lost(self, uuid):
-        """Return if the database was paired but may not know it: the power or
-        the connection failed before it has ever used its key"""
-        return self.database_uuid == uuid and not self.counter
 
     def _give_try_back(self):
         "Who has the code does not use up its tries by showing it"
@@ -382,8 +379,9 @@ class Contact(ModelSQL, ModelView):
             return Refusal('wrong_decimals', {'decimals': price_decimal})
 
     def _take_try(self):
-        """Count a try, one at a time, and return (used, expire) of the code,
-        None if there are no tries left"""
+        """Count a try, one at a time, and return (used, expire) of the code
+        and (uuid, counter) of the database that has used it, None if there
+        are no tries left"""
         table = self.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.update(
@@ -394,6 +392,7 @@ class Contact(ModelSQL, ModelView):
         if cursor.rowcount:
             cursor.execute(*table.select(
                     table.pairing_used, table.pairing_expire,
+                    table.database_uuid, table.counter,
                     where=table.id == self.id))
             return cursor.fetchone()
 

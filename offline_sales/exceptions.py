@@ -1,9 +1,15 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
+import errno
+
 from trytond.exceptions import UserError
 from trytond.exceptions import UserWarning as TrytonWarning
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError, ValidationError
+
+# The memory that processes share is a file too
+SQLITE_FULL = {'SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'}
+POSTGRESQL_FULL = '53100'
 
 
 class CatalogError(ValidationError):
@@ -279,6 +285,22 @@ def _codes(Error):
 CODES = _codes(CentralError)
 
 
+class DiskFull(UserError):
+    "Nothing can be written any more at this computer"
+
+    def __init__(self):
+        super().__init__(gettext('offline_sales.msg_update_disk_full'))
+
+
+def is_disk_full(error):
+    "Return whether that is what the system, SQLite or PostgreSQL tells"
+    return (
+        isinstance(error, DiskFull)
+        or getattr(error, 'errno', None) == errno.ENOSPC
+        or getattr(error, 'sqlite_errorname', None) in SQLITE_FULL
+        or getattr(error, 'sqlstate', None) == POSTGRESQL_FULL)
+
+
 class ResetRefused(UserError):
     "What was done here is not at the central yet"
 
@@ -328,3 +350,7 @@ class TokenError(UserError):
 
 class SecretError(UserError):
     "A secret of this database cannot be read or kept"
+
+
+class ScanError(UserError):
+    "What was typed or scanned is none of the products, or several"

@@ -72,6 +72,15 @@ class OfflineQuantityMixin:
                 }),
         'on_change_with_offline_quantity_moment')
 
+    @classmethod
+    def view_attributes(cls):
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        return [*super().view_attributes(),
+            ('/tree/field[@name="offline_quantity"]', 'tree_invisible',
+                not Configuration.is_branch()),
+            ]
+
     @fields.depends('product', 'unit')
     def on_change_with_offline_quantity(self, name=None):
         pool = Pool()

@@ -72,6 +72,21 @@ class User(metaclass=PoolMeta):
                 cls.write(
                     different, {'groups': _replace(different, groups_)})
         Session.clear([u.id for u in outside])
+        if branch:
+            cls._set_company(branch.company, {link.local for link in links})
+
+    @classmethod
+    def _set_company(cls, company, replicated):
+        "Have those who administer here, the branch's own, see its company"
+        users = [
+            u for u in cls.search([('company', '=', None)])
+            if u.id not in replicated
+            and cls._administer({g.id for g in u.groups})]
+        if users:
+            cls.write(users, {
+                    'companies': [('add', [company.id])],
+                    'company': company.id,
+                    })
 
 
 def _replace(users, groups):

@@ -111,7 +111,7 @@ offline_sales.branch-res.user r
 offline_sales.cash_cut.print.start
 offline_sales.catalog.obtain.result
 offline_sales.catalog.obtain.start
-offline_sales.configuration r
+offline_sales.configuration r: obtain send test
 offline_sales.configuration.test.line
 offline_sales.configuration.test.result
 offline_sales.document r
@@ -135,8 +135,10 @@ ir.action.wizard r
 ir.attachment r
 ir.calendar.day r
 ir.calendar.month r
+ir.chat.channel
 ir.configuration r
 ir.date
+ir.email.template r
 ir.export r
 ir.export.line r
 ir.lang r
@@ -201,6 +203,7 @@ _REPORTS = {
 _MENUS = {
     'offline_sales.menu_cash_cut_print',
     'offline_sales.menu_catalog_obtain',
+    'offline_sales.menu_configuration_form',
     'offline_sales.menu_configuration_test',
     'offline_sales.menu_document_attend_form',
     'offline_sales.menu_document_form',
@@ -213,6 +216,24 @@ _MENUS = {
     'sale.menu_sale_form',
     'sale_point.menu_cash_session_form',
     'sale_point.menu_sale_form',
+    }
+
+# What only one of the sides does, whoever looks
+_MENUS_CENTRAL = {
+    'offline_sales.menu_branch_form',
+    'offline_sales.menu_catalog_form',
+    'offline_sales.menu_contact_form',
+    'offline_sales.menu_document_conflict_form',
+    'offline_sales.menu_document_day_form',
+    'offline_sales.menu_token_form',
+    'offline_sales.menu_token_generate',
+    }
+_MENUS_BRANCH = {
+    'offline_sales.menu_catalog_obtain',
+    'offline_sales.menu_catalog_reset',
+    'offline_sales.menu_configuration_test',
+    'offline_sales.menu_document_send',
+    'offline_sales.menu_usage_form',
     }
 
 _RIGHTS = {'read': 'r', 'write': 'w', 'create': 'c', 'delete': 'd'}
@@ -320,11 +341,24 @@ class Menu(metaclass=PoolMeta):
     def search(
             cls, domain, offset=0, limit=None, order=None, count=False,
             query=False):
-        if Transaction().check_access and is_restricted():
-            domain = [domain, ('id', 'in', cls._get_branch_menus())]
+        if Transaction().check_access:
+            if is_restricted():
+                domain = [domain, ('id', 'in', cls._get_branch_menus())]
+            else:
+                domain = [domain, ('id', 'not in', cls._get_other_menus())]
         return super().search(
             domain, offset=offset, limit=limit, order=order, count=count,
             query=query)
+
+    @classmethod
+    def _get_other_menus(cls):
+        "Return the ids of the menus of what the other side does"
+        pool = Pool()
+        Configuration = pool.get('offline_sales.configuration')
+        ModelData = pool.get('ir.model.data')
+        names = (
+            _MENUS_CENTRAL if Configuration.is_branch() else _MENUS_BRANCH)
+        return [ModelData.get_id(*name.split('.')) for name in names]
 
     @classmethod
     def _get_branch_menus(cls):
@@ -359,8 +393,14 @@ class GuardedRPC(RPC):
         self.procedure = procedure
 
     def convert(self, obj, *args, **kwargs):
-        # It is the first that the dispatcher calls in the transaction
-        self.check(obj.__name__)
+        # It is the first that the dispatcher calls in the transaction, before
+        # it sets the context: who is refused reads why in his language
+        language = None
+        if args and isinstance(args[-1], dict):
+            language = args[-1].get('language')
+        context = {'language': language} if isinstance(language, str) else {}
+        with Transaction().set_context(context):
+            self.check(obj.__name__)
         return super().convert(obj, *args, **kwargs)
 
     def check(self, name):

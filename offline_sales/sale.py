@@ -467,6 +467,12 @@ class CashTransfer(metaclass=PoolMeta):
         help="Made by the count of the cash.")
 
     @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        # The draft of a prepared cut is part of it
+        cls.move.ondelete = 'RESTRICT'
+
+    @classmethod
     def default_date(cls):
         pool = Pool()
         Branch = pool.get('offline_sales.branch')

@@ -10,14 +10,17 @@ statement is on the disk at once and a rollback takes nothing back. The same
 happens to what is written after a commit that has cleared a cache. So a ticket
 could stay without its document, or half of a refresh.
 
-There is no option for it: what sets the connection is wrapped here.
+There is no option for it: what sets the connection is wrapped here. The marks
+that tell other processes to clear their caches are then part of the
+transaction: they were written after its data had been committed, and if the
+disk was full by then, it looked as if nothing had been kept.
 """
 from functools import wraps
 
 from trytond import backend
 from trytond.cache import Cache
 
-__all__ = ['keep_isolation']
+__all__ = ['keep_isolation', 'keep_transaction']
 
 
 def keep_isolation(function):
@@ -34,6 +37,19 @@ def keep_isolation(function):
     return wrapper
 
 
+def keep_transaction(function):
+    "Let the function have the connection of the transaction as it is"
+    @wraps(function)
+    def wrapper(transaction):
+        database, connection = transaction.database, transaction.connection
+        database.get_connection = lambda **kwargs: connection
+        try:
+            return function(transaction)
+        finally:
+            del database.get_connection
+    return wrapper
+
+
 if backend.name == 'sqlite':
-    for _name in ['sync', 'commit']:
-        setattr(Cache, _name, keep_isolation(getattr(Cache, _name)))
+    Cache.sync = keep_isolation(Cache.sync)
+    Cache.commit = keep_transaction(Cache.commit)

@@ -171,6 +171,30 @@ class Changed(Kind):
         assert sell([product]) == 232
 
 
+class Written(Kind):
+    "As no one should write, but some do"
+
+    ODD = (
+        'a\\b \\N \\. \\n \\\\ "quoted" \'single\' 100 %s {x} <b>&amp;</b> '
+        'ñandú Ω € 漢字 \U0001f32e e\u0301 \u200d\u2028\u00a0\x7f,;|')
+    LINES = "one\t\n\n  two\r\n\\three\\\n\b\x1f\v\f."
+
+    def prepare(self):
+        return {'party': make_party("Plain")}
+
+    def change(self):
+        create('party.address', party=self.party, street_name=self.ODD,
+            street_unstructured=self.LINES)
+        write('party.party', self.party, name=self.ODD)
+
+    def check(self):
+        party = here('party.party', self.party)
+        assert party.name == self.ODD
+        address, = party.addresses
+        assert address.street_name == self.ODD
+        assert address.street_unstructured == self.LINES
+
+
 class Deleted(Kind):
     "What others used until now goes as well, with its parent"
 
@@ -496,6 +520,63 @@ class PriceList(Kind):
         assert len(set(prices)) >= 4
 
 
+class DeactivatedInUse(Kind):
+    "A tax and a unit that are still those of a product"
+
+    def prepare(self):
+        unit = find('product.uom', ('symbol', '=', 'u'))
+        pair = create(
+            'product.uom', name="Par", symbol="par", factor=2, rate=.5,
+            category=unit.category.id)
+        category, = get('product.category').copy([find(
+                    'product.category', ('accounting', '=', True),
+                    ('name', '=', "Gravado 16 %"))], {'name': "De antes"})
+        product = make_product(
+            "Con lo de antes", 'ANTES', account_category=category.id)
+        write('product.template', template_of(product), sale_uom=pair)
+        taxes = taxes_of(product)
+        assert taxes
+        return {'product': product, 'unit': pair, 'count': len(taxes)}
+
+    def change(self):
+        product = get('product.product')(self.product)
+        for tax in product.customer_taxes_used:
+            copy, = get('account.tax').copy([tax], {'name': "De antes"})
+            write('product.category', product.account_category.id,
+                customer_taxes=[('add', [copy.id])])
+            write('account.tax', copy.id, active=False)
+        write('product.uom', self.unit, active=False)
+        return {'taxes': [[name, str(base), str(amount)]
+            for name, base, amount in taxes_of(self.product)]}
+
+    def check(self):
+        product = here('product.product', self.product)
+        assert product.sale_uom == here('product.uom', self.unit)
+        assert [[name, str(base), str(amount)]
+            for name, base, amount in taxes_of(product.id)] == self.taxes
+        assert len(self.taxes) == 2 * self.count
+
+
+class DeactivatedPriceList(Kind):
+    "Who has it has it still, and nobody else can get it"
+
+    def prepare(self):
+        list_ = create(
+            'product.price_list', name="Mayoreo viejo", price='list_price',
+            lines=[('create', [{'formula': 'unit_price * 0.5'}])])
+        party = make_party("Mayorista")
+        write('party.party', party, sale_price_list=list_)
+        return {'list': list_, 'party': party}
+
+    def change(self):
+        write('product.price_list', self.list, active=False)
+
+    def check(self):
+        list_ = here('party.party', self.party).sale_price_list
+        assert list_ == here('product.price_list', self.list)
+        assert not list_.active and len(list_.lines) == 1
+
+
 class Unit(Kind):
     def prepare(self):
         unit = create(
@@ -800,7 +881,6 @@ def sell_each():
                     product.sale_uom), product)
     assert len(kinds) >= 10
     return sell(list(kinds.values()), quantity=1.5)
-
 
 
 # All of them, for databases that other processes have

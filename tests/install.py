@@ -2,12 +2,14 @@
 # level of this repository contains the full copyright notices and license.
 "A technician: the real commands, and the line between shop and central"
 import datetime as dt
+import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 import requests
@@ -131,7 +133,7 @@ class Technician:
         return self._popen(*args, start_new_session=True, **options)
 
     @contextmanager
-    def running(self):
+    def running(self, end=signal.SIGTERM):
         "Yield the process of run, which answers and is told to end after"
         process = self.start('run')
         try:
@@ -139,7 +141,7 @@ class Technician:
                 assert said, "it has ended"
             yield process
             if process.poll() is None:
-                process.terminate()
+                process.send_signal(end)
             process.said, _ = process.communicate(timeout=40)
         finally:
             if process.poll() is None:
@@ -155,6 +157,39 @@ class Technician:
             raise
         assert 'Traceback' not in said, said
         return process.returncode, said
+
+    def talk(self, *args, answers):
+        """Return (exit code, lines on the screen, all that was written) of a
+        command that asks in a terminal
+
+        answers: {question: answer}, in the order of the questions.
+        """
+        screen, keyboard = pty.openpty()
+        process = subprocess.Popen(
+            [*self.prefix, self.command, 'branch', *map(str, args),
+                '--directory', self.directory],
+            env=self.environment, stdin=keyboard, stdout=keyboard,
+            stderr=keyboard, cwd=self.home, start_new_session=True)
+        os.close(keyboard)
+        answers = list(answers.items())
+        said = b''
+        try:
+            # Once nobody writes on it reading fails
+            with suppress(OSError):
+                while data := os.read(screen, 4096):
+                    said += data
+                    if answers and said.endswith(
+                            f'{answers[0][0]} '.encode()):
+                        os.write(screen, f'{answers.pop(0)[1]}\n'.encode())
+            code = process.wait(60)
+        finally:
+            os.close(screen)
+            if process.poll() is None:
+                kill(process)
+        # Of a line that was written over the last state is seen
+        return code, [
+            line.rstrip('\r').rpartition('\r')[2]
+            for line in said.decode().split('\n')], said.decode()
 
     def init(self, url, code=None, *args, database='central', **options):
         return self.type(
@@ -234,6 +269,8 @@ def installed(office, tmp_path_factory):
         assert not select(file, (
                 "SELECT 1 FROM ir_module WHERE name = 'offline_sales' "
                 "AND state = 'activated'"))
+        technician.said_early = [
+            technician.type(command) for command in ['doctor', 'run']]
 
         process = technician.start(*technician._init(line.url, code))
         line.before = lambda procedure: (
@@ -249,6 +286,11 @@ def installed(office, tmp_path_factory):
         technician.rows_after_cut = select(
             file, "SELECT COUNT(*) FROM offline_sales_link")
         line.heal()
+        # The power failed before it was noted that it is paired
+        note = technician.directory / 'install.json'
+        state = json.loads(note.read_text())
+        del state['paired']
+        note.write_text(json.dumps(state))
         technician.said.append(technician.type('init'))
         technician.said.append(technician.type('init'))
         other = Technician(tmp_path_factory.mktemp('other'))

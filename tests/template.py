@@ -170,10 +170,12 @@ TEMPLATES = {template.name: template for template in [
                 },
             sources=(ROOT / 'demo',)),
         Template('foreign', 'company', (
-                'offline_sales_foreign', 'sale_discount'),
+                'offline_sales_foreign', 'account_tax_cash',
+                'sale_discount'),
             sources=(FOREIGN,)),
         Template('foreign-bare', 'selling', (
-                'offline_sales_foreign', 'sale_discount'),
+                'offline_sales_foreign', 'account_tax_cash',
+                'sale_discount'),
             sources=(FOREIGN,)),
         Template('images', 'company', ('product_image', MODULE)),
         Template('images-bare', 'selling', ('product_image', MODULE)),

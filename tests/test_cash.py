@@ -444,3 +444,30 @@ def test_session_cannot_go_to_another_point(shop, counter):
         Session.write(Session.search([]), {'point': other.id})
     with pytest.raises(UserError):
         shop.branch.run(move)
+
+
+def test_draft_of_a_prepared_cut_cannot_be_deleted(
+        shop, counter, monkeypatch):
+    "Or the cash would be processed and not booked"
+    before = balances(shop.central, counter.company)
+    counter.transfer("Fondo de caja", 300)
+    counter.cut()
+    Document = shop.central.get('offline_sales.document')
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Document, '_post_company', classmethod(lambda cls, *args: None))
+        send(shop)
+
+    def delete():
+        Move = shop.central.get('account.move')
+        drafts = Move.search([
+                ('state', '=', 'draft'),
+                ('origin.id', '!=', None, 'sale.point.cash.transfer')])
+        assert drafts
+        Move.delete(drafts)
+    with pytest.raises(UserError):
+        shop.central.run(delete, context={'company': counter.company})
+    shop.central.run(
+        lambda: Document.process(
+            shop.central.get('offline_sales.branch').search([])))
+    assert balances(shop.central, counter.company) != before

@@ -259,70 +259,128 @@ def mount(directory, size, remount=False):
         return os.strerror(ctypes.get_errno())
 
 
+class Disk:
+    "A small one, which a process may fill"
+
+    SIZE = 200 * 1024 ** 2
+
+    def __init__(self, path):
+        self.path = path
+
+    def mount(self):
+        return mount(self.path, self.SIZE)
+
+    def fill(self, room):
+        "Leave room for so many bytes"
+        used = sum(f.stat().st_blocks * 512 for f in self.path.iterdir())
+        assert not mount(self.path, used + room, remount=True)
+
+    def empty(self):
+        assert not mount(self.path, self.SIZE, remount=True)
+
+    def run(self, function, *args):
+        "Run the function in a process whose branch is on the disk"
+        def work(note):
+            config.set('database', 'path', str(self.path))
+            note(function(*args))
+        fork = Fork(work)
+        result = fork.wait()
+        assert not fork.error, fork.error
+        return result
+
+
 @pytest.fixture
 def small_disk(shop, tmp_path):
-    "A directory with room for the branch's database and little more"
+    "A disk with the branch's database"
     if os.getuid():
         pytest.skip("to mount a small file system one must be root")
-    disk = tmp_path / 'disk'
-    disk.mkdir()
-    if error := mount(disk, 200 * 1024 ** 2):
+    disk = Disk(tmp_path / 'disk')
+    disk.path.mkdir()
+    if error := disk.mount():
         pytest.skip(f"no small file system can be mounted here: {error}")
-    shop.branch.save(disk / 'branch.sqlite')
+    shop.branch.save(disk.path / 'branch.sqlite')
     yield disk
-    ctypes.CDLL(None).umount2(str(disk).encode(), 2)
+    ctypes.CDLL(None).umount2(str(disk.path).encode(), 2)
 
 
-def on_disk(disk, function):
-    "Run the function in a process whose branch is on the small disk"
-    def work(note):
-        config.set('database', 'path', str(disk))
-        note(function())
-    fork = Fork(work)
-    result = fork.wait()
-    assert not fork.error, fork.error
-    return result
+def update_on(disk, shop, room=None):
+    """Obtain everything with room for so many bytes, and return what it ended
+    with, and whether something was applied before"""
+    attempt, applied = refresh.Refresh._attempt, []
+
+    def note(self, staging):
+        deleted = attempt(self, staging)
+        applied.append(True)
+        return deleted
+    refresh.Refresh._attempt = note
+    try:
+        with shop.branch.transaction():
+            if room is not None:
+                disk.fill(room)
+            shop.branch.get('offline_sales.update').obtain(full=True)
+    except Exception as error:
+        return [type(error).__name__, str(error), bool(applied)]
+
+
+def look(case):
+    "Sell, and return what is held and what the log says at last"
+    held = fingerprint(case.shop.branch)
+    case.sell()
+    with case.shop.branch.transaction():
+        Update = case.shop.branch.get('offline_sales.update')
+        Update.close_interrupted()
+    with case.shop.branch.transaction():
+        last, = Update.search([], order=[('id', 'DESC')], limit=1)
+        return [held, last.id, last.state]
 
 
 def test_disk_full(case, small_disk, tmp_path):
-    shop = case.shop
+    "First it is so full that not even the beginning can be noted"
     case.change()
-    size = sum(f.stat().st_size for f in small_disk.iterdir())
-
-    def refresh():
-        try:
-            obtain(shop.branch, full=True)
-        except Exception as error:
-            return f'{type(error).__name__}: {error}'
-
-    def look():
-        "Sell, and return what is held and what the log says"
-        held = fingerprint(shop.branch)
-        case.sell()
-        with shop.branch.transaction():
-            Update = shop.branch.get('offline_sales.update')
-            last = Update.search([], limit=1)[0]
-            return [held, last.state, last.message]
-    before, failed = case.before, 0
-    for most in [800_000, 2_000_000, 4_000_000]:
-        room = case.rng.randrange(400_000, most)
-        mount(small_disk, size + room, remount=True)
-        error = on_disk(small_disk, refresh)
-        left = [f.name for f in small_disk.glob(f'*{staging.SUFFIX}*')]
+    disk, failed = small_disk, []
+    before, former, _ = disk.run(look, case)
+    for most in [1, 800_000, 2_000_000, 4_000_000]:
+        room = case.rng.randrange(min(most - 1, 100_000), most)
+        error = disk.run(update_on, disk, case.shop, room)
+        left = [f.name for f in disk.path.glob(f'*{staging.SUFFIX}*')]
         assert not left, left
-        mount(small_disk, 200 * 1024 ** 2, remount=True)
-        held, state, message = on_disk(small_disk, look)
+        disk.empty()
+        held, last, state = disk.run(look, case)
         if error:
-            assert state == 'failed' and held == before, error
-            assert 'disk' in message
-            failed += 1
-        before = held
-    assert failed
-    assert on_disk(small_disk, refresh) is None
-    assert on_disk(small_disk, look)[1] == 'done'
-    SQLite(small_disk).save('branch', kept := tmp_path / 'kept')
-    shop.branch.restore(kept)
-    assert not faults(shop)
+            name, text, applied = error
+            assert name == 'DiskFull' and "The disk of this" in text, error
+            assert held == before or applied, error
+            assert state == 'failed' or last == former, error
+            failed.append(last == former)
+        else:
+            assert state == 'done' and last > former
+        before, former = held, last
+    assert failed[0] and not all(failed)
+    assert disk.run(update_on, disk, case.shop) is None
+    assert disk.run(look, case)[2] == 'done'
+    SQLite(disk.path).save('branch', kept := tmp_path / 'kept')
+    case.shop.branch.restore(kept)
+    assert not faults(case.shop)
+
+
+@pytest.mark.parametrize('name', ['_forget_failure', '_tell', '_end'])
+def test_what_follows_fails(shop, monkeypatch, name):
+    "The update is as it is, whatever happens to the notes of it"
+    Update = shop.branch.get('offline_sales.update')
+    asked = []
+
+    def fail(*args):
+        asked.append(args)
+        raise sqlite3.OperationalError("unable to open database file")
+    monkeypatch.setattr(Update, name, fail)
+    if name == '_end':
+        with shop.offline(), pytest.raises(CentralError):
+            obtain(shop.branch)
+    else:
+        obtain(shop.branch)
+        with shop.branch.transaction():
+            assert Update.search([], limit=1)[0].state == 'done'
+    assert asked
 
 
 # While it is applied

@@ -7,6 +7,24 @@ import pytest
 
 from trytond.admin import validate
 
+# What tells their records apart, by model
+CATALOGS = {
+    'currency.currency': 'code',
+    'country.subdivision': 'code',
+    'party.party': 'code',
+    'party.identifier': 'code',
+    'party.address': 'rec_name',
+    'party.contact_mechanism': 'value',
+    'account.account': 'code',
+    'account.tax': 'name',
+    'account.invoice.payment_term': 'name',
+    'product.uom': 'name',
+    'product.category': 'rec_name',
+    'product.price_list': 'name',
+    'sale.point.payment.method': 'name',
+    'sale.point.cash.transfer.type': 'name',
+    }
+
 
 def read(database, model, name='code', domain=()):
     with database.transaction():
@@ -15,26 +33,11 @@ def read(database, model, name='code', domain=()):
             getattr(r, name) or '' for r in Model.search(list(domain)))
 
 
-@pytest.mark.parametrize('model, name', [
-        ('currency.currency', 'code'),
-        ('country.subdivision', 'code'),
-        ('party.party', 'code'),
-        ('party.identifier', 'code'),
-        ('party.address', 'rec_name'),
-        ('party.contact_mechanism', 'value'),
-        ('account.account', 'code'),
-        ('account.tax', 'name'),
-        ('account.invoice.payment_term', 'name'),
-        ('product.uom', 'name'),
-        ('product.category', 'rec_name'),
-        ('product.price_list', 'name'),
-        ('sale.point.payment.method', 'name'),
-        ('sale.point.cash.transfer.type', 'name'),
-        ])
-def test_catalog_is_that_of_the_central(shop, model, name):
-    values = read(shop.central, model, name)
-    assert values
-    assert read(shop.branch, model, name) == values
+def test_catalogs_are_those_of_the_central(shop):
+    for model, name in CATALOGS.items():
+        values = read(shop.central, model, name)
+        assert values, model
+        assert read(shop.branch, model, name) == values, model
 
 
 def test_products_are_those_that_can_be_sold(shop):
@@ -117,6 +120,21 @@ def test_administrator_never_travels(shop):
     assert 'boss' not in read(shop.branch, 'res.user', 'login')
 
 
+def test_user_never_travels_because_of_a_row(shop):
+    with shop.central.transaction():
+        User = shop.central.get('res.user')
+        other, = User.search([('login', '=', 'tij.rosa')])
+        mine, = User.search([('login', '=', 'esp.lupita')])
+        shop.central.get('res.user.warning').create([
+                {'user': user.id, 'name': user.login}
+                for user in [other, mine]])
+        shop.central.get('offline_sales.catalog').create([{
+                    'model': 'res.user.warning'}])
+    shop.obtain()
+    assert 'tij.rosa' not in read(shop.branch, 'res.user', 'login')
+    assert read(shop.branch, 'res.user.warning', 'name') == ['esp.lupita']
+
+
 def test_branch_knows_its_record(shop):
     with shop.branch.transaction():
         branch = shop.branch.get('offline_sales.configuration').get_branch()
@@ -138,6 +156,16 @@ def test_records_of_xml_are_not_doubled(shop):
         Uom = shop.branch.get('product.uom')
         unit = ModelData.get_id('product', 'uom_unit')
         assert [u.id for u in Uom.search([('symbol', '=', 'u')])] == [unit]
+
+
+def test_translations_are_not_doubled(shop):
+    with shop.branch.transaction() as transaction:
+        cursor = transaction.connection.cursor()
+        cursor.execute(
+            "SELECT name, lang, res_id FROM ir_translation "
+            "WHERE type = 'model' AND res_id >= 0 "
+            "GROUP BY name, lang, res_id HAVING COUNT(*) > 1")
+        assert cursor.fetchall() == []
 
 
 def test_validate_finds_nothing(shop, caplog):

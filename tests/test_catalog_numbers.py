@@ -42,6 +42,21 @@ def test_number_is_read(number, suffix, expected):
     assert numbers.parse(number, suffix) == expected
 
 
+def test_code_may_hold_what_stands_for_any_character(shop, monkeypatch):
+    monkeypatch.setattr(
+        numbers, 'prefix', lambda code, letter: f'E_P-{letter}-')
+
+    def highest():
+        Branch = shop.central.get('offline_sales.branch')
+        Party = shop.central.get('party.party')
+        branch, = Branch.search([('code', '=', 'ESP')])
+        Party.create([
+                {'name': code, 'code': code}
+                for code in ['E_P-C-00007', 'ESP-C-00009']])
+        return numbers.highest(branch)['party']
+    assert shop.central.run(highest) == 7
+
+
 def test_prefactura_and_customer_have_the_code_of_the_branch(shop):
     assert [prefactura(shop), prefactura(shop)] == [
         'ESP-P-00001', 'ESP-P-00002']

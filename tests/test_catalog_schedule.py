@@ -75,6 +75,13 @@ def test_failed_night_is_tried_again_hourly():
         done + 2 * DAY)
 
 
+def test_clock_that_was_ahead_makes_nobody_wait():
+    now = utc(2026, 6, 2, 5, 5) + HOUR
+    ahead = now + 365 * DAY
+    assert next_run(now, NIGHT, MEXICO, ahead) <= now
+    assert next_run(now, NIGHT, MEXICO, now - 2 * DAY, ahead) <= now
+
+
 def test_first_time_is_at_once_then_hourly():
     now = utc(2026, 6, 2, 12)
     assert next_run(now, NIGHT, MEXICO) <= now

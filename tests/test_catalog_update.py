@@ -15,7 +15,7 @@ from trytond.modules.offline_sales.offline_sales.catalog import (  # isort: skip
 from trytond.modules.offline_sales.offline_sales.catalog.shared import (  # isort: skip
     Scans)
 from trytond.modules.offline_sales.offline_sales.exceptions import (  # isort: skip
-    CentralError, ResetRefused, UpdateRunning)
+    CentralError, DiskFull, ResetRefused, UpdateRunning)
 
 from .counter import Counter, documents
 from .usage import Cashier
@@ -115,7 +115,7 @@ def test_error_of_the_disk_is_told_in_words(shop, monkeypatch):
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(refresh.Refresh, '_apply', fail)
     rename(shop.central)
-    with pytest.raises(OSError):
+    with pytest.raises(DiskFull):
         obtain(shop)
     assert 'disk' in log(shop.branch)[-1]['message']
     monkeypatch.undo()

@@ -139,7 +139,8 @@ def test_deployment(central, tmp_path):
     code, said = technician.init(
         central.tls, central.run(code_of), database=central.database)
     assert code == 0, said
-    with technician.running():
+    # As from a terminal that is closed
+    with technician.running(signal.SIGHUP) as process:
         with Till(technician).proteus(
                 'esp.lupita', PASSWORD, give=central.give_token) as config:
             numbers = [
@@ -148,6 +149,7 @@ def test_deployment(central, tmp_path):
         code, said = technician.type('send')
         assert code == 0, said
         code, findings = technician.type('doctor')
+    assert (process.returncode, "has stopped" in process.said) == (0, True)
     assert re.search(r"encrypted|TLS", findings), findings
     deadline = time.monotonic() + 60
     while True:

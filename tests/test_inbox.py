@@ -281,6 +281,15 @@ def test_receipt_is_the_same_each_time(shop, counter, inbox):
     assert balances(shop.central, counter.company) == before
 
 
+def test_contradiction_in_one_request(shop, counter, inbox):
+    counter.sell_some(1)
+    session, ticket = inbox.entries()
+    other = change(ticket, lambda v: v['totals'].update(total=Decimal(1)))
+    with pytest.raises(wire.Malformed):
+        inbox.receive([session, ticket, other])
+    assert not inbox.tickets()
+
+
 def test_repeated_in_one_request(shop, counter, inbox):
     counter.sell_some(1)
     entries = inbox.entries()
@@ -686,6 +695,7 @@ def test_children_that_are_not_known_here(shop, counter, inbox):
         lambda v: v['totals'].update(total='a lot'),
         lambda v: v.update(version=99),
         lambda v: v.pop('totals'),
+        lambda v: v.update(left_out=5),
         lambda v: line(v)['values'].update(product=[1]),
         ])
 def test_nonsense_is_kept_and_rejected(shop, counter, inbox, function):

@@ -1,17 +1,24 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 "A technician installs a branch, and whatever happens, installs it"
+import json
 import os
 import re
 import socket
+import sqlite3
 import stat
+import subprocess
 from configparser import ConfigParser
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from offline_sales_cli import client, configuration
+from offline_sales_cli import (
+    backup, client, configuration, errors, init, setup)
 from offline_sales_cli.place import Place
+
+from trytond import config
 
 from trytond.modules.offline_sales.tests.install import (  # isort: skip
     Line, Technician, new_code, select)
@@ -20,7 +27,7 @@ from trytond.modules.offline_sales.tests.process import (  # isort: skip
 from trytond.modules.offline_sales.tests.talk import (  # isort: skip
     other_server)
 from trytond.modules.offline_sales.tests.template import (  # isort: skip
-    TEMPLATES)
+    ROOT, TEMPLATES)
 
 pytestmark = pytest.mark.xdist_group('init')
 
@@ -67,6 +74,17 @@ def test_no_right_to_write(technician, tmp_path):
     assert (code, "no right to write" in said) == (3, True), said
 
 
+@pytest.mark.skipif(
+    os.name != 'posix' or os.geteuid() != 0, reason="only root is refused")
+@pytest.mark.parametrize('command', ['init', 'status'])
+def test_branch_of_another_user(technician, command):
+    technician.directory.mkdir()
+    os.chown(technician.directory, 65534, 65534)
+    code, said = technician.type(command)
+    assert (code, "sudo -u nobody" in said) == (3, True), said
+    assert not list(technician.directory.iterdir())
+
+
 def test_listen_for_several_registers(tmp_path):
     "with TLS, by a certificate that the registers get"
     place = Place(tmp_path)
@@ -74,10 +92,9 @@ def test_listen_for_several_registers(tmp_path):
         'listen': '0.0.0.0:8443',
         'central': {'language': 'en', 'price_decimal': 4},
         }
-    options = SimpleNamespace(certificate=None, private_key=None)
     written = []
     for _ in range(2):
-        configuration.write(place, state, options)
+        configuration.write(place, state)
         written.append((
                 place.configuration.read_text(),
                 Path(place.get('ssl', 'certificate')).read_text()))
@@ -91,15 +108,126 @@ def test_listen_for_several_registers(tmp_path):
     profiles.read(place.client / 'profiles.cfg')
     assert profiles['Esperancita']['host'] == (
         f'{socket.gethostname()}:8443')
-    place.configuration.unlink()
-    configuration.write(
-        place, {**state, 'listen': '127.0.0.1:8000'}, options)
+    # What was added by hand stays
+    parser = place.read_configuration()
+    parser.read_dict({
+            'email': {'uri': 'smtp://here'},
+            'offline_sales': {'pending_days': '3'}})
+    with place.configuration.open('w') as file:
+        parser.write(file)
+    own = tmp_path / 'own.pem'
+    own.touch()
+    configuration.write(place, {**state, 'certificate': str(own)})
+    assert place.get('ssl', 'certificate') == str(own)
+    configuration.write(place, {**state, 'listen': '127.0.0.1:8000'})
     assert not place.get('ssl', 'certificate')
+    assert place.get('email', 'uri') == 'smtp://here'
+    assert place.get('offline_sales', 'pending_days') == '3'
+    own.unlink()
+    with pytest.raises(errors.Stop, match="own.pem"):
+        configuration.write(place, {**state, 'certificate': str(own)})
+
+
+def test_profile_of_the_user(tmp_path, monkeypatch, capsys):
+    "what is in the way of it is in the way of nothing else"
+    monkeypatch.setattr(init, '_is_root', lambda: False)
+    monkeypatch.setenv('XDG_CONFIG_HOME', str(tmp_path / 'config'))
+    profiles = tmp_path / 'config' / 'tryton' / '8.0' / 'profiles.cfg'
+    installation = init.Init(Place(tmp_path / 'branch'), SimpleNamespace(
+            code=None, uri=None, profile=True))
+    installation.state['central'] = {'name': "Esperancita"}
+    installation.leave_profile()
+    assert "[Esperancita]" in profiles.read_text()
+    assert capsys.readouterr().out == ''
+    profiles.write_text("not of a client")
+    installation.leave_profile()
+    assert "does not know the branch" in capsys.readouterr().out
+    assert profiles.read_text() == "not of a client"
+
+
+def test_database_that_was_removed():
+    "is none that is paired, and init makes it anew"
+    (Path(config.get('database', 'path')) / 'removed.sqlite').touch()
+    database = setup.BranchDatabase.__new__(setup.BranchDatabase)
+    database.name = 'removed'
+    assert not database.paired()
+
+
+def test_noted_once_it_is_on_the_disk(tmp_path, monkeypatch):
+    place = Place(tmp_path)
+    place.data.mkdir()
+    noted = []
+    with closing(sqlite3.connect(place.file)) as database:
+        database.execute('PRAGMA journal_mode = WAL')
+        database.execute('CREATE TABLE paired (id INTEGER)')
+        log = place.file.with_name(f'{place.file.name}-wal')
+        assert log.stat().st_size
+        monkeypatch.setattr(place, 'write_state', lambda state: noted.append(
+                (state, log.stat().st_size)))
+        init.Init(
+            place, SimpleNamespace(code=None, uri=None)).note('paired')
+    assert noted == [({'paired': True}, 0)]
+
+
+@pytest.mark.parametrize('uri, variables', [
+        ('postgresql://a:p%40s%2Fs@db:5433', {
+                'PGHOST': 'db', 'PGPORT': '5433', 'PGUSER': 'a',
+                'PGPASSWORD': 'p@s/s'}),
+        ('postgresql://a@?host=/run/postgresql', {
+                'PGHOST': '/run/postgresql', 'PGUSER': 'a'}),
+        ])
+def test_commands_of_postgresql(tmp_path, uri, variables):
+    assert backup.get_variables(uri) == variables
+    place = Place(tmp_path)
+    place.configuration.write_text(
+        f"[database]\nuri = {uri}\n[offline_sales]\ndatabase = shop\n")
+    # What init has written is read as it was given
+    again = configuration.read_uri(place)
+    assert configuration.split_uri(again) == (uri, 'shop')
+    assert configuration.is_written_for(place, again)
+    assert configuration.is_written_for(place, uri)
+    assert not configuration.is_written_for(
+        place, again.replace('shop', 'another'))
 
 
 def test_options_missing(technician):
     code, said = technician.type('init', '--yes')
     assert (code, "--url is missing" in said) == (2, True)
+
+
+@pytest.mark.parametrize('manual, language', [
+        ('setup.rst', 'en'), ('es/instalacion.rst', 'es')])
+def test_exit_codes_are_documented(technician, manual, language):
+    if not (ROOT / 'doc').exists():
+        pytest.skip("the manual is with the sources")
+    technician.language = language
+    said = subprocess.run(
+        [technician.command, '--help'], env=technician.environment,
+        capture_output=True, text=True).stdout
+    told = re.findall(r'^  (\d+) +(.+)$', said, re.MULTILINE)
+    text = ' '.join((ROOT / 'doc' / manual).read_text().split())
+    assert len(told) == 9
+    for code, meaning in told:
+        assert f" {code} {meaning}" in text
+
+
+@pytest.mark.parametrize('arguments, code, text', [
+        (['-c', '/nowhere', '-d', 'x', 'token', '--branch', 'A', '--reason',
+                'It is down', '123456789'], 2, "no file /nowhere"),
+        (['branch', 'init', '--database', 'x', '--code', 'x', '--url',
+                'http://erp.example.com'], 5, "--allow-http"),
+        (['branch', 'init', '--database', 'x', '--code', 'x', '--url',
+                'erp.example.com'], 5, '"erp.example.com"'),
+        (['branch', 'spool', 'restore', '--directory', '/nowhere', 'file'],
+            1, "no branch in /nowhere"),
+        ])
+def test_mistyped(technician, arguments, code, text):
+    done = subprocess.run(
+        [technician.command, *arguments], env=technician.environment,
+        capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, text in done.stderr) == (code, True), (
+        done.stderr)
+    assert 'Traceback' not in done.stderr
 
 
 # What is wrong with the central
@@ -151,6 +279,14 @@ def test_clock_wrong(technician, office, line, offset, text):
 
 # From nothing to a branch
 
+def test_not_ended(installed):
+    "Who goes on without the rest of it is told what lacks"
+    assert len(installed.said_early) == 2
+    for code, said in installed.said_early:
+        assert (code, "Complete it: offline-sales branch init" in said) == (
+            1, True), said
+
+
 def test_line_lost(installed):
     code, said = installed.said[0]
     assert code == 4
@@ -182,6 +318,9 @@ def test_installed(installed, office):
     assert select(installed.file, (
             "SELECT state FROM ir_module_config_wizard_item "
             "WHERE state = 'open'")) == []
+    assert select(installed.file, (
+            "SELECT code FROM ir_lang WHERE translatable ORDER BY code")) == [
+        ('en',), ('es',)]
 
 
 def test_installed_once(installed):
@@ -234,7 +373,37 @@ def test_postgresql(cluster, technician, office):
         assert connection.execute(
             'SELECT COUNT(*) FROM product_product').fetchone()[0]
     assert technician.type('init')[0] == 0
-    cluster.drop(name)
+
+    code, copy = technician.type('backup')
+    assert code == 0, copy
+    with cluster.connect(name) as connection:
+        connection.execute("""
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE 'as it may'; END $$;
+            CREATE TRIGGER fails BEFORE UPDATE OF state ON ir_module
+            FOR EACH ROW WHEN (NEW.name = 'offline_sales'
+                AND NEW.state = 'activated')
+            EXECUTE FUNCTION fail()""")
+        connection.execute("ALTER TABLE offline_sales_document "
+            "DROP COLUMN reason_code")
+    code, said = technician.type('status')
+    assert (code, "branch upgrade" in said) == (1, True), said
+    note = technician.directory / 'install.json'
+    state = json.loads(note.read_text())
+    state['versions']['offline_sales'] = '7.9.0'
+    note.write_text(json.dumps(state))
+    code, said = technician.type('upgrade')
+    assert code and "is again what it was" in said, said
+    # The trigger of the copy before the upgrade, not of the first one
+    triggers = "SELECT 1 FROM pg_trigger WHERE tgname = 'fails'"
+    with cluster.connect(name) as connection:
+        assert connection.execute(triggers).fetchall()
+    code, said = technician.type('restore', '--yes', copy.strip())
+    assert (code, "branch pair" in said) == (1, True), said
+    with cluster.connect(name) as connection:
+        assert not connection.execute(triggers).fetchall()
+    for database in [name, f'{name}_before']:
+        cluster.drop(database)
 
 
 def test_postgresql_refuses(technician, office):

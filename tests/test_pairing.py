@@ -14,6 +14,8 @@ from trytond.wsgi import app
 
 from trytond.modules.offline_sales.offline_sales import (  # isort: skip
     client, configuration, exceptions, wire)
+from trytond.modules.offline_sales.offline_sales.contact import (  # isort: skip
+    read_code)
 from trytond.modules.offline_sales.tests.talk import (  # isort: skip
     Caller, Office, error, make_branches, make_code)
 
@@ -51,6 +53,23 @@ def get_configuration(database):
             name: getattr(record, name) for name in [
                 'role', 'url', 'database', 'allow_http', 'uuid',
                 'central_uuid', 'branch_code', 'branch_name', 'company_name']}
+
+
+def test_pair_again_while_the_first_is_answered(office):
+    "what was read before the first one was done does not count"
+    code = office.code()
+    answer = {'language': 'en', 'price_decimal': 4}
+    with office.database.transaction():
+        Contact = Pool().get('offline_sales.contact')
+        Configuration = Pool().get('offline_sales.configuration')
+        contact = Contact.of(office.branches['N'])
+        assert not contact.database_uuid
+        with Transaction().new_transaction(
+                _lock_tables=[Configuration._table]):
+            assert Contact.pair(code, 'uuid', answer)['key']
+        read = read_code(code)
+        assert contact._check_code(read, 'another').code == 'used_code'
+        assert contact._check_code(read, 'uuid') is None
 
 
 def get_credential(database, name, branch=None):
@@ -341,12 +360,12 @@ def test_pair_with_another_branch_before_there_is_data(office, branch):
     assert hello(branch)['name'] == "South"
 
 
-def _visit(office, address, scheme='http', code=None):
+def _visit(office, address, scheme='http', code=None, uuid='x' * 36):
     return Visitor(app).post(
         '/central/offline_sales/pair',
         base_url=f'{scheme}://central.example.com',
         json={'protocol': 1, 'series': '8.0', 'params': {
-                'code': code or office.code(), 'uuid': 'x' * 36,
+                'code': code or office.code(), 'uuid': uuid,
                 'language': 'en', 'price_decimal': 4}},
         environ_base={'REMOTE_ADDR': address})
 
@@ -370,9 +389,10 @@ def test_pair_is_private(office, address, scheme, status):
 def test_pair_of_two_at_once(office):
     code, answers = office.code(), []
     threads = [
-        threading.Thread(target=lambda: answers.append(
-                _visit(office, '127.0.0.1', code=code)))
-        for _ in range(5)]
+        threading.Thread(target=lambda n: answers.append(
+                _visit(office, '127.0.0.1', code=code, uuid=str(n) * 36)),
+            args=[n])
+        for n in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -915,3 +915,31 @@ def test_number_of_another_customer_is_not_taken(shop, clerk, central, inbox):
     document, = documents(shop.central)
     assert (document['state'], document['reason']) == (
         'rejected', 'customer_number_taken')
+
+
+def test_what_was_sold_to_a_replaced_customer(shop, clerk, central):
+    counter, inbox = clerk.counter, Inbox(shop)
+    party, there = clerk.known()
+    _, other = clerk.known(1)
+    code, = counter.codes(1)
+    counter.sell([(code, 1)], party=party)
+    counter.invoice([(code, 1)], party=party)
+
+    def replace():
+        Replace = shop.central.get('party.replace', type='wizard')
+        session, _, _ = Replace.create()
+        Replace.execute(
+            session, {'ask': {'source': there, 'destination': other}},
+            'replace')
+    shop.central.run(replace, context={
+            'company': counter.company, 'active_model': 'party.party',
+            'active_id': there, 'active_ids': [there],
+            '_skip_warnings': True})
+    send(shop)
+
+    def parties():
+        sales = [
+            *inbox.get('sale.point.sale').search(inbox.offline),
+            *inbox.get('sale.sale').search([('number', 'like', 'ESP-P-%')])]
+        return [sale.party.id for sale in sales]
+    assert shop.central.run(parties) == [other, other]

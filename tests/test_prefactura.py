@@ -583,3 +583,21 @@ def test_prefactura_of_who_is_no_employee(shop, counter):
     number, = read(shop.branch)
     assert read(shop.central, ('number', '=', number))[number]['by'] == [
         None, None]
+
+
+def test_ticket_whose_cash_was_counted_without_it(shop, counter):
+    "As of a branch restored from a copy, or a hostile one"
+    inbox = Inbox(shop)
+    counter.sell_some(1)
+    counter.cut()
+    inbox.deliver()
+
+    def late(values):
+        twin(values)
+        values['header']['number'] = 'ESP-SI-000777'
+        values['record']['values']['number'] = 'ESP-SI-000777'
+    ticket, = inbox.entries(('kind', '=', 'ticket'))
+    inbox.receive([change(ticket, late, True)])
+    inbox.process()
+    (kind, state, reason, _), = attend(shop)
+    assert (kind, state, reason) == ('ticket', 'rejected', 'session_counted')

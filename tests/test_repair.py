@@ -514,3 +514,24 @@ def test_customer_is_one_who_is_here(shop, counter, inbox, desk):
     assert shop.central.run(read) == (there, ["Ensenada"], 1)
     send(shop)
     assert {d['state'] for d in documents(shop.branch)} == {'accepted'}
+
+
+def test_voided_ticket_is_not_opened_again(shop, counter, inbox, desk):
+    "Its number would be that of two"
+    sale = counter.sell([(counter.codes(1, decimals=False)[0], 3)])
+    _, ticket = inbox.entries()
+
+    def withdraw():
+        product = inbox.get('product.product')(
+            line(contents(ticket))['product'])
+        product.template.salable = False
+        product.template.save()
+    shop.central.run(withdraw)
+    send(shop)
+    document, = inbox.tickets()
+    desk.press('void', document, reason="Sold twice")
+    send(shop)
+    at_branch, = documents(shop.branch, ('kind', '=', 'ticket'))
+    assert at_branch['state'] == 'voided'
+    with pytest.raises(UserError):
+        counter.button('sale.point.sale', 'open', sale)

@@ -219,6 +219,7 @@ def test_menu_is_that_of_a_cashier(shop, cashier):
         'ir.menu_administration',
         'offline_sales.menu_cash_cut_print',
         'offline_sales.menu_catalog_obtain',
+        'offline_sales.menu_configuration_form',
         'offline_sales.menu_configuration_test',
         'offline_sales.menu_document_attend_form',
         'offline_sales.menu_document_form',

@@ -1,23 +1,34 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
 "A branch that runs, and what its technician does with it"
+import datetime as dt
 import json
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from filelock import FileLock
+from offline_sales_cli import backup, doctor, errors, service
+from offline_sales_cli import run as supervisor
+from offline_sales_cli.place import Place
+from offline_sales_cli.text import utcnow
+from proteus import Model
 
 from trytond.modules.offline_sales.demo.day import (  # isort: skip
     plan, sell)
 from trytond.modules.offline_sales.tests.install import (  # isort: skip
     Till, kill, new_code, select)
 from trytond.modules.offline_sales.tests.process import (  # isort: skip
-    PASSWORD)
+    PASSWORD, free_port)
 
 pytestmark = pytest.mark.xdist_group('init')
 
@@ -86,25 +97,37 @@ def test_sales_go_on(installed, office):
                 and not set(now.values()) & set(first.values()) and now))
         till = Till(installed)
         eventually(lambda: answers(till))
+        # The password that was shown once
+        password = re.search(
+            r"Password of admin.*: (\S+)", installed.said[1][1]).group(1)
+        with till.proteus('admin', password) as config:
+            assert Model.get('res.user', config=config).find([
+                    ('login', '=', 'admin')])
         numbers.add(sell_one(installed, office, 2))
         assert len(numbers) == 2
 
         code, status = told(installed, 'status')
         assert code == 0
-        assert status['running'] and status['pending'] >= 2
+        assert status['running']
+        # The cron may have sent them already
+        assert status['pending'] + sold(office, numbers) >= 2
         assert status['branch'] == 'ESP' and status['sold_until']
         code, findings = told(installed, 'doctor')
         assert {f['name']: f['state'] for f in findings}.items() >= {
-            'running': 'ok', 'port': 'ok', 'cron': 'ok', 'key': 'ok',
-            'clock': 'ok', 'integrity': 'ok', 'catalogs': 'ok',
+            'running': 'ok', 'served': 'ok', 'port': 'ok', 'cron': 'ok',
+            'key': 'ok', 'clock': 'ok', 'integrity': 'ok', 'catalogs': 'ok',
             'documents': 'ok', 'rights': 'ok', 'versions': 'ok',
             'disk': 'ok'}.items()
         assert code == 0, findings
 
         code, said = installed.type('run')
         assert (code, "running already" in said) == (1, True)
-        code, said = installed.type('restore', '--yes')
-        assert code == 1
+        for command in [
+                ['restore', '--yes', installed.directory / 'trytond.conf'],
+                ['upgrade'],
+                ['init', '--listen', '127.0.0.1:1']]:
+            code, said = installed.type(*command)
+            assert (code, "Stop it first" in said) == (1, True), said
     assert process.returncode == 0
     assert "has stopped" in process.said
     assert not any(map(group_lives, second.values()))
@@ -126,7 +149,8 @@ def pending(installed):
 
 
 def test_backup_and_restore(installed, office):
-    with installed.running() as process:
+    # So that the cron does not send it
+    with installed.line.broken(), installed.running() as process:
         number = sell_one(installed, office, 3)
         code, file = installed.type('backup')
         assert code == 0
@@ -152,14 +176,21 @@ def test_backup_and_restore(installed, office):
     assert (code, "rows received" in said) == (0, True)
 
 
-def test_copies(installed, office):
+def test_copies(installed, monkeypatch):
     copies = installed.directory / 'backups'
-    for _ in range(3):
-        code, said = installed.type('backup', '--keep', 2)
-        assert code == 0
+    for hours in [3, 2, 1]:
         # Their names tell the second
-        time.sleep(1)
-    assert len(list(copies.glob('branch-*'))) == 2
+        moment = utcnow() - dt.timedelta(hours=hours)
+        monkeypatch.setattr(backup, 'utcnow', lambda moment=moment: moment)
+        backup.make(Place(installed.directory))
+    oldest = sorted(copies.glob('branch-*'))
+    code, said = installed.type('backup', '--keep', 2)
+    assert code == 0, said
+    assert sorted(copies.glob('branch-*')) == [
+        oldest[-1], Path(said.strip())]
+    with FileLock(installed.directory / '.backup.lock'):
+        code, said = installed.type('backup')
+    assert (code, "Another copy" in said) == (1, True), said
     code, said = installed.type('restore', '--yes', copies / 'none')
     assert (code, "no copy" in said) == (1, True)
     (copies / 'none').write_text("Not a database")
@@ -170,18 +201,85 @@ def test_copies(installed, office):
 
 
 def test_doctor_finds(installed):
-    "what can be read by others, damaged or cut off, in words"
+    "what is old, stuck, dead, readable by others, cut off or damaged"
+    execute(installed, 'PRAGMA wal_checkpoint(TRUNCATE)')
     saved = installed.file.read_bytes()
-    with installed.line.broken():
-        installed.file.chmod(0o644)
+    for query in NEGLECT:
+        execute(installed, query)
+    installed.file.chmod(0o644)
+    # Who serves it holds the lock, but none of its processes lives
+    with installed.line.broken(), FileLock(
+            installed.directory / '.run.lock'):
         code, findings = told(installed, 'doctor')
-    installed.file.chmod(0o600)
-    errors = {f['name'] for f in findings if f['state'] == 'error'}
-    assert (code, errors) == (6, {'rights', 'running', 'answer'})
-    installed.file.write_bytes(saved[:len(saved) // 2])
+    states = {f['name']: f['state'] for f in findings}
+    assert code == 6
+    assert {name for name, state in states.items() if state == 'error'} == {
+        'rights', 'running', 'served', 'answer', 'cron', 'pending',
+        'rejected'}
+    assert len(states) == len(findings)
+    assert states['catalogs'] == 'warning'
+    assert {'backup', 'libreoffice', 'disk'} < states.keys()
+
+    put(installed, saved[:len(saved) // 2])
     code, said = installed.type('doctor')
     assert (code, "branch restore" in said) == (6, True)
-    installed.file.write_bytes(saved)
+    put(installed, saved)
+
+
+NEGLECT = [
+    "UPDATE ir_cron SET next_call = '2020-01-01 00:00:00' "
+    "WHERE method LIKE 'offline_sales%'",
+    """UPDATE offline_sales_update SET "end" = '2020-01-01 00:00:00'""",
+    *("INSERT INTO offline_sales_document (uuid, kind, state, moment) "
+        f"VALUES ('{state}', 'ticket', '{state}', '2020-01-01 00:00:00')"
+        for state in ['pending', 'rejected']),
+    ]
+
+
+def put(installed, content):
+    "Make the database that of the content"
+    for suffix in ['-wal', '-shm']:
+        installed.file.with_name(
+            installed.file.name + suffix).unlink(missing_ok=True)
+    installed.file.write_bytes(content)
+    installed.file.chmod(0o600)
+
+
+def test_another_address(installed):
+    former, installed.port = installed.port, free_port()
+    code, said = installed.type(
+        'init', '--listen', f'127.0.0.1:{installed.port}')
+    assert (code, f'127.0.0.1:{installed.port}' in said) == (0, True), said
+    for name in ['trytond.conf', 'client/profiles.cfg']:
+        text = (installed.directory / name).read_text()
+        assert str(installed.port) in text and str(former) not in text
+
+
+def test_log_rotates(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(supervisor, 'LOG_SIZE', 100)
+    log = supervisor.make_log(tmp_path / 'server.log')
+    for number in range(50):
+        log.info(f"{number:020d}")
+    files = list(tmp_path.iterdir())
+    assert len(files) == supervisor.LOG_COUNT + 1
+    assert all(file.stat().st_size <= 100 for file in files)
+    # Where nothing can be written who logs goes on
+    log.handlers[0].stream = open('/dev/full', 'w', buffering=1)
+    log.info("lost")
+    assert capfd.readouterr().err == ''
+
+
+def test_doctor_of_a_full_disk(installed, monkeypatch):
+    "does not tell to give up what was sold"
+    def fail(*args, **options):
+        raise sqlite3.OperationalError("disk I/O error")
+    monkeypatch.setattr(doctor.backup, 'check_sqlite', fail)
+    monkeypatch.setattr(Place, 'open', fail)
+    found = list(doctor.examine(Place(installed.directory)))
+    assert {f.name: f.state for f in found}.items() >= {
+        'integrity': 'error', 'database': 'error'}.items()
+    assert "perhaps it is full" in found[-1].text
+    assert not any("restore" in f.text for f in found)
 
 
 def test_service_unit(installed, tmp_path):
@@ -191,9 +289,33 @@ def test_service_unit(installed, tmp_path):
     assert str(installed.directory) in unit.read_text()
     if not shutil.which('systemd-analyze'):
         pytest.skip("systemd-analyze is not installed: apt install systemd")
+    own = tmp_path / 'own.service'
+    own.write_text(service.unit(Place(installed.directory), system=False))
+    # What the kernel may refuse to who is not root
+    assert 'PrivateTmp' in unit.read_text()
+    assert 'PrivateTmp' not in own.read_text()
     done = subprocess.run(
-        ['systemd-analyze', 'verify', unit], capture_output=True, text=True)
+        ['systemd-analyze', 'verify', unit, own],
+        capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, '')
+
+
+def test_service_without_session(installed, tmp_path, monkeypatch):
+    "of who became the user of the branch by su"
+    systemctl = tmp_path / 'systemctl'
+    systemctl.write_text("#!/bin/sh\necho 'No medium found' >&2\nexit 1\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
+    monkeypatch.setenv('XDG_CONFIG_HOME', str(tmp_path))
+    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+    with pytest.raises(errors.Stop) as stopped:
+        service.install_unit(
+            Place(installed.directory),
+            SimpleNamespace(user=None, output=None))
+    assert "No medium found" in str(stopped.value)
+    assert "sudo" in str(stopped.value)
+    assert str(installed.directory) in str(stopped.value)
+    assert not list(tmp_path.rglob('*.service'))
 
 
 def test_service_task(installed, tmp_path):
@@ -206,23 +328,62 @@ def test_service_task(installed, tmp_path):
     assert str(installed.directory) in arguments.text
 
 
-def test_upgrade(installed):
+def execute(installed, query):
+    with closing(sqlite3.connect(installed.file)) as connection:
+        connection.execute(query)
+        connection.commit()
+
+
+WAITING = "SELECT uuid, state, payload FROM offline_sales_document ORDER BY id"
+
+
+def test_upgrade(installed, office):
+    "from a release whose documents had less columns"
     code, said = installed.type('upgrade')
     assert (code, "of the version" in said) == (0, True)
+    with installed.line.broken(), installed.running():
+        sell_one(installed, office, 5)
+        code, said = installed.type('send')
+        assert (code, "does not" in said or "connection" in said) == (
+            4, True), said
+    waiting = select(installed.file, WAITING)
+    assert pending(installed)
     file = installed.directory / 'install.json'
     state = json.loads(file.read_text())
+    execute(installed, (
+            "ALTER TABLE offline_sales_document DROP COLUMN reason_code"))
+    code, said = installed.type('status')
+    assert (code, "branch upgrade" in said) == (1, True), said
     file.write_text(json.dumps({
                 **state,
                 'versions': {**state['versions'], 'offline_sales': '7.9.0'}}))
     code, findings = told(installed, 'doctor')
-    assert 'versions' in {
-        f['name'] for f in findings if f['state'] == 'error'}
-    documents = select(
-        installed.file, "SELECT * FROM offline_sales_document ORDER BY id")
+    assert [f['name'] for f in findings if f['state'] == 'error'] == [
+        'running', 'versions']
+
+    # Something goes wrong half way
+    execute(installed, """
+        CREATE TRIGGER fails BEFORE UPDATE OF state ON ir_module
+        WHEN NEW.name = 'offline_sales' AND NEW.state = 'activated'
+        BEGIN SELECT RAISE(ABORT, 'as it may'); END""")
+    code, said = installed.type('upgrade')
+    assert code and "is again what it was" in said, said
+    assert select(installed.file, WAITING) == waiting
+    assert not column(installed, 'reason_code')
+    execute(installed, 'DROP TRIGGER fails')
+
     code, said = installed.type('upgrade')
     assert (code, "upgraded" in said) == (0, True), said
     assert list(
         (installed.directory / 'backups').glob('before-upgrade-*'))
-    assert documents == select(
-        installed.file, "SELECT * FROM offline_sales_document ORDER BY id")
+    assert column(installed, 'reason_code')
+    assert select(installed.file, WAITING) == waiting
     assert json.loads(file.read_text())['versions'] == state['versions']
+    code, delivery = told(installed, 'send')
+    assert (code, delivery['pending']) == (0, 0), delivery
+
+
+def column(installed, name):
+    return select(installed.file, (
+            "SELECT 1 FROM pragma_table_info('offline_sales_document') "
+            f"WHERE name = '{name}'"))

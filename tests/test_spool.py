@@ -17,6 +17,7 @@ from trytond.modules.offline_sales.offline_sales.document import (  # isort: ski
 from .counter import Counter, balances, contents, documents, send
 from .shop import pair
 from .test_cash import sessions
+from .test_party import Clerk, sent
 
 
 @pytest.fixture
@@ -208,3 +209,21 @@ def test_what_is_damaged_or_taken_is_told(shop, counter, directory, capsys):
     assert len(documents(shop.branch)) == 3
     assert "There is no second copy" in restore(
         shop, capsys, str(directory / 'elsewhere.jsonl'))
+
+
+def test_each_document_of_a_customer_is_restored(
+        shop, counter, tmp_path, capsys):
+    "Created, sent without an answer, and changed; then the disk breaks"
+    clerk = Clerk(shop)
+    empty = shop.branch.save(tmp_path / 'empty.sqlite')
+    party = clerk.create()
+    sent(shop)
+    clerk.write(party, name="Rosa María")
+    counter.sell([(counter.codes(1)[0], 1)], party=party)
+    captured = {d['uuid'] for d in documents(shop.branch)}
+    shop.branch.restore(empty)
+    restore(shop, capsys)
+    assert {d['uuid'] for d in documents(shop.branch)} == captured
+    pair(shop.central, shop.branch, shop.web.url, shop.code)
+    send(shop)
+    assert {d['state'] for d in documents(shop.central)} == {'processed'}

@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "A transaction on SQLite is atomic, also when trytond looks after its caches"
 import datetime as dt
+import sqlite3
 
 import pytest
 
@@ -55,6 +56,22 @@ def test_others_see_nothing_before_the_commit(branch, overdue):
             assert branch.get('country.country').search(
                 [('name', '=', "Later")], count=True) == 0
     assert count(branch, "Later") == 1
+
+
+def test_nothing_is_kept_if_the_caches_cannot_be_marked(branch):
+    def refuse(action, table, *args):
+        if table == 'ir_cache' and action in {
+                sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE}:
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+    with branch.transaction() as transaction:
+        create(branch, "Lost")
+        branch.get('ir.lang')._lang_cache.clear()
+        transaction.connection.set_authorizer(refuse)
+        with pytest.raises(sqlite3.DatabaseError):
+            transaction.commit()
+        transaction.connection.set_authorizer(None)
+    assert count(branch, "Lost") == 0
 
 
 def test_autocommit_is_kept_where_it_was_asked_for(branch, overdue):

@@ -73,6 +73,10 @@ def sort_models(models):
                     late.add((name, column.name))
             done.add(name)
             order.append(name)
+    if TRANSLATION in done:
+        # Those of records of XML are found by the record
+        order.remove(TRANSLATION)
+        order.append(TRANSLATION)
     return order, late
 
 

@@ -10,6 +10,7 @@ import re
 
 from sql import Desc
 from sql.functions import CharLength
+from sql.operators import Like
 
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -68,12 +69,12 @@ def highest(branch):
     for kind, letter, column in [
             ('sale', 'P', pool.get('sale.sale').__table__().number),
             ('party', 'C', pool.get('party.party').__table__().code)]:
-        pattern = _like(prefix(branch.code, letter))
+        own = prefix(branch.code, letter)
         result[kind] = max(
-            _longest(column, column.like(pattern)),
+            _longest(column, _begins(column, own)),
             _longest(document.number,
                 (document.branch == branch.id)
-                & document.number.like(pattern)))
+                & _begins(document.number, own)))
     result['points'] = [
         [point.id, _longest(
                 document.number,
@@ -83,9 +84,11 @@ def highest(branch):
     return result
 
 
-def _like(text):
-    "Return the pattern of what begins with the text"
-    return re.sub(r'([\\%_])', r'\\\1', text) + '%'
+def _begins(column, text):
+    "Return the condition that the column begins with the text"
+    # SQLite has no character to escape with unless it is named
+    return Like(
+        column, re.sub(r'([\\%_])', r'\\\1', text) + '%', escape='\\')
 
 
 # At the branch

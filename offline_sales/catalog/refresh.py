@@ -178,10 +178,12 @@ class Refresh:
             self._obtain(staging, held, {
                     name: ids for name, ids in asked.items()
                     if name not in late}, staging.models.keys() - late)
+        self._clear_caches()
         # What is large and can wait, once the rest is in use
         if asked := {n: ids for n, ids in asked.items() if n in late}:
             with closing(Staging(models)) as staging:
                 self._obtain(staging, held, asked, late)
+            self._clear_caches()
 
     def _take_note(self):
         "Remember what is left alone, whatever is settled meanwhile"
@@ -300,8 +302,14 @@ class Refresh:
                 self._receive(staging, {
                         name: sorted(ids)
                         for name, ids in missing.ids.items()})
-        # The marks that tell other processes to clear their caches are made
-        # before the data is there to be read: once more, after
+
+    @staticmethod
+    def _clear_caches():
+        """Clear them here and in other processes
+
+        The marks that tell those to are made before the data is there to be
+        read: once more, after, when the disk has got the room of the staging.
+        """
         with Transaction().new_transaction() as transaction:
             Cache.clear_all()
             transaction.commit()

@@ -48,6 +48,10 @@ def next_run(
     What was missed, as the computer was off or the central did not answer, is
     made up for, an hour after each failure.
     """
+    # A clock that was set back makes nobody wait for what it showed before
+    last_success, last_failure = (
+        moment if moment and moment <= now else None
+        for moment in [last_success, last_failure])
     planned = last_occurrence(now, time, zone, delay)
     if last_success and last_success >= planned:
         day = planned.astimezone(zone).date()

@@ -18,6 +18,9 @@ from ..exceptions import CatalogError
 from .shared import fetch
 
 TRANSLATION = 'ir.translation'
+USER = 'res.user'
+# What is deactivated of these is of no use to those that refer to it
+ENDED = {'party.party', 'product.product', 'product.template', USER}
 # The largest binary that travels, in bytes
 MAX_BINARY = 1024 * 1024
 # The domain of a catalog whose rows travel only where others require them
@@ -86,6 +89,7 @@ class Spec:
         self._excluded = {}
         self._denied = self._get_denied()
         self._scopes = {}
+        self._deactivated = {}
         self._declare()
         self._derive()
         self._complete()
@@ -185,12 +189,17 @@ class Spec:
             self._excluded[TRANSLATION] = set()
             self._add(TRANSLATION, domain=[])
 
-    def _add(self, name, **values):
+    def _add(self, name, keys=(), **values):
         Model = Pool().get(name)
         columns = tuple(
             column for column in record.stored_columns(Model)
             if self._travels(name, column))
-        spec = self.models[name] = ModelSpec(name, columns, **values)
+        # Who is not of the branch does not travel because of a row
+        users = {
+            column.name for column in columns
+            if column.required and column.target == USER}
+        spec = self.models[name] = ModelSpec(
+            name, columns, keys={*keys, *users}, **values)
         return spec
 
     def _at_branch(self, model):
@@ -235,7 +244,8 @@ class Spec:
     # Which rows
 
     def _pull(self):
-        """Find the rows outside of the domains that others require
+        """Find the rows outside of the domains that others require or, though
+        deactivated, still use
 
         Repeated until no more are found: what is pulled in may require more.
         """
@@ -254,17 +264,53 @@ class Spec:
         table = spec.Model.__table__()
         for column in spec.columns:
             if (column.kind != 'many2one'
-                    or not column.required
                     or column.name == spec.parent
-                    or self._is_bound(spec, column)
                     or self.is_whole(column.target)):
                 continue
+            bound = self._is_bound(spec, column)
+            if bound and column.target in ENDED:
+                continue
             value = getattr(table, column.name)
+            where = (value != Null) & ~value.in_(self.scope(column.target))
+            if bound or not column.required:
+                if not (unused := self._get_deactivated(column.target)):
+                    continue
+                where &= value.in_(unused)
             yield column, table.select(
                 value, distinct=True,
-                where=self.where(spec.model, table)
-                & (value != Null)
-                & ~value.in_(self.scope(column.target)))
+                where=self.where(
+                    spec.model, table, without=column.name if bound else None)
+                & where)
+
+    def _get_deactivated(self, model):
+        """Return the query of the rows of the model that would travel if they
+        were active, None if there are none
+
+        A deactivated price list is that of its customers, and a deactivated
+        tax that of its products, as long as they have it.
+        """
+        if model not in self._deactivated:
+            self._deactivated[model] = self._find_deactivated(model)
+        return self._deactivated[model]
+
+    def _find_deactivated(self, model):
+        spec = self.models[model]
+        if (model == USER
+                or spec.domain == NOTHING
+                or 'active' not in {c.name for c in spec.columns}):
+            return
+        with Transaction().set_context(
+                company=self.company, active_test=False):
+            query = spec.Model.search([
+                    spec.domain,
+                    ('active', '=', False),
+                    ], order=[], limit=1, query=True)
+            if not list(self.fetch(query)):
+                return
+            return spec.Model.search([
+                    spec.domain,
+                    ('active', '=', False),
+                    ], order=[], query=True)
 
     def _is_bound(self, spec, column):
         "Return True if the rows travel only with the target of the column"
@@ -301,8 +347,11 @@ class Spec:
             query = table.select(table.id, where=self.where(model, table))
             return self._scopes.setdefault(model, query)
 
-    def where(self, model, table):
-        "Return the condition on table for the rows of the model"
+    def where(self, model, table, without=None):
+        """Return the condition on table for the rows of the model
+
+        without: the name of the key whose target is not asked for.
+        """
         spec = self.models[model]
         if model == TRANSLATION:
             return self._where_translation(table)
@@ -321,7 +370,7 @@ class Spec:
             column = spec.column(spec.parent)
             condition &= getattr(table, spec.parent).in_(
                 self.scope(column.target))
-        for name in sorted(spec.keys - {spec.parent}):
+        for name in sorted(spec.keys - {spec.parent, without}):
             condition &= self._where_key(spec, getattr(table, name), name)
         return condition
 

@@ -121,6 +121,15 @@ class Staging:
             for row in rows:
                 if row[i] is not None:
                     row[i] = bytes.fromhex(row[i])
+        floats = [
+            i for i, column in enumerate(model.columns, 3)
+            if column.sql_type == 'FLOAT']
+        for i in floats:
+            for row in rows:
+                # PostgreSQL writes 1.0 as 1, and what is not finite, for
+                # which JSON has no number, as text
+                if row[i] is not None:
+                    row[i] = float(row[i])
         names = ''.join(f', c{i}' for i in range(len(model.columns)))
         marks = ', ?' * len(model.columns)
         self.connection.executemany(

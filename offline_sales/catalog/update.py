@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from functools import wraps
 from typing import NamedTuple
 
 import filelock
@@ -18,7 +19,8 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 
 from .. import client, wire
-from ..exceptions import CentralError, ResetRefused, UpdateRunning
+from ..exceptions import (
+    CentralError, DiskFull, ResetRefused, UpdateRunning, is_disk_full)
 from . import schedule
 from .refresh import Refresh
 
@@ -34,6 +36,22 @@ class Obtained(NamedTuple):
     update: int
     rows: int
     deleted: int
+
+
+def in_words(method):
+    """Tell who asks for it that the disk is full
+
+    It may be so already where what begins should be noted.
+    """
+    @wraps(method)
+    def wrapper(*args, **kwargs):
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            if is_disk_full(error):
+                raise DiskFull() from error
+            raise
+    return wrapper
 
 
 class Background(threading.Thread):
@@ -129,6 +147,7 @@ class Update(ModelSQL, ModelView):
     # One at a time
 
     @classmethod
+    @in_words
     def _take_turn(cls):
         """Return the lock of the updates of this database, taken
 
@@ -248,7 +267,7 @@ class Update(ModelSQL, ModelView):
             except UpdateRunning:
                 raise
             except Exception:
-                cls._notify_failure()
+                cls._afterwards(cls._notify_failure)
                 raise
 
     @classmethod
@@ -354,15 +373,16 @@ class Update(ModelSQL, ModelView):
     @classmethod
     def _last_start(cls, state):
         updates = cls.search(
-            [('state', '=', state)], order=[('start', 'DESC')], limit=1)
+            [('state', '=', state)], order=[('id', 'DESC')], limit=1)
         return [u.start.replace(tzinfo=dt.timezone.utc) for u in updates]
 
     @classmethod
+    @in_words
     def _obtain(cls, update, send=False, full=False, shared=False):
         pool = Pool()
         Document = pool.get('offline_sales.document')
         Stock = pool.get('offline_sales.stock')
-        refresh = None
+        refresh, begun = None, time.monotonic()
         try:
             if send:
                 Document.send()
@@ -372,27 +392,49 @@ class Update(ModelSQL, ModelView):
                 central.heartbeat()
                 refresh.run()
                 Stock.obtain(central)
-        except CentralError as error:
-            cls._end(update, 'failed', refresh, error.message)
-            raise
         except Exception as error:
-            cls._end(update, 'failed', refresh, cls._explain(error))
+            cls._afterwards(
+                cls._end, update, 'failed', refresh, cls._explain(error))
             raise
-        cls._end(update, 'done', refresh)
-        cls._forget_failure()
-        cls._tell()
+        cls._end(
+            update, 'done', refresh, cls._tell_done(
+                refresh.rows, refresh.deleted, time.monotonic() - begun))
+        cls._afterwards(cls._forget_failure)
+        cls._afterwards(cls._tell)
         return Obtained(update, refresh.rows, refresh.deleted)
+
+    @staticmethod
+    def _tell_done(rows, deleted, seconds):
+        "Return in words what was obtained"
+        lang = Pool().get('ir.lang').get()
+        return gettext('offline_sales.msg_update_done',
+            rows=lang.format_number(rows),
+            deleted=lang.format_number(deleted),
+            seconds=lang.format_number(round(seconds, 1), digits=1))
+
+    @staticmethod
+    def _afterwards(function, *args):
+        "Do what changes nothing of how the update went, if it can be done"
+        try:
+            function(*args)
+        except Exception as error:
+            logger.warning(
+                "%s after an update: %s", function.__name__,
+                type(error).__name__)
 
     @classmethod
     def _explain(cls, error):
         "Return in words what went wrong here"
-        if 'disk is full' in str(error) or getattr(error, 'errno', None) == 28:
-            return gettext('offline_sales.msg_update_disk_full')
+        if isinstance(error, CentralError):
+            return error.message
+        if is_disk_full(error):
+            return DiskFull().message
         # Its text may hold what is nobody's business
         return gettext(
             'offline_sales.msg_update_failed', error=type(error).__name__)
 
     @classmethod
+    @in_words
     def _begin(cls, full):
         pool = Pool()
         Configuration = pool.get('offline_sales.configuration')
@@ -454,7 +496,7 @@ class Update(ModelSQL, ModelView):
     def last_success(cls):
         "Return the update that obtained the catalogs last, None if none did"
         updates = cls.search(
-            [('state', '=', 'done')], order=[('end', 'DESC')], limit=1)
+            [('state', '=', 'done')], order=[('id', 'DESC')], limit=1)
         return updates[0] if updates else None
 
     # The same log at the central

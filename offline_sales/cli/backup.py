@@ -14,6 +14,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import errors
 from .place import Place, add_directory
@@ -71,6 +72,12 @@ def last(place):
 
 def make(place, label='branch', keep=KEEP):
     "Make a copy and return its file; keep: how many of that label stay"
+    with place.alone('backup', _(
+                "Another copy is being made. Wait until it is.")):
+        return _make(place, label, keep)
+
+
+def _make(place, label, keep):
     place.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = utcnow()
     file = place.backups / f'{label}-{moment:{FORMAT}}{_suffix(place)}'
@@ -112,34 +119,48 @@ def _copy_sqlite(source, target):
 
 
 def check_sqlite(file):
-    "Return what is wrong with the file, None if nothing is"
+    """Return what is wrong with the file, None if nothing is
+
+    Raise sqlite3.OperationalError where that cannot be found out.
+    """
     try:
         with closing(sqlite3.connect(
                     f'{file.absolute().as_uri()}?mode=ro', uri=True,
                     )) as database:
             found = database.execute('PRAGMA quick_check(1)').fetchone()[0]
+    except sqlite3.OperationalError:
+        # A full disk, not a database that is damaged
+        raise
     except sqlite3.Error as error:
         return str(error)
     return None if found == 'ok' else found
 
 
+def get_variables(uri):
+    "Return what tells the commands of PostgreSQL where its server is"
+    parts = urlsplit(uri)
+    variables = {
+        'PGHOST': parts.hostname,
+        'PGPORT': parts.port and str(parts.port),
+        'PGUSER': parts.username and unquote(parts.username),
+        'PGPASSWORD': parts.password and unquote(parts.password),
+        # Of libpq's own, e.g. host=/var/run/postgresql
+        **{f'PG{name.upper()}': value
+            for name, value in parse_qsl(parts.query)},
+        }
+    return {name: value for name, value in variables.items() if value}
+
+
 def client(place, command, *arguments, database=None):
     "Run a command of PostgreSQL for the database of the branch"
-    from urllib.parse import urlsplit
     if not shutil.which(command):
         raise errors.Stop(_(
                 "{command} is not installed. Install the client of "
                 "PostgreSQL.").format(command=command), errors.COMPUTER)
-    parts = urlsplit(place.get('database', 'uri'))
+    # Not as an argument, which others can read
     environment = {
-        **os.environ,
-        'PGHOST': parts.hostname or 'localhost',
-        'PGPORT': str(parts.port or 5432),
-        'PGUSER': parts.username or '',
-        'PGPASSWORD': parts.password or '',
-        'PGDATABASE': database or place.database,
-        }
-    environment = {k: v for k, v in environment.items() if v}
+        **os.environ, **get_variables(place.get('database', 'uri')),
+        'PGDATABASE': database or place.database}
     done = subprocess.run(
         [command, *arguments], env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -74,13 +74,14 @@ def port(host, number):
         except PermissionError:
             return _(
                 "There is no right to listen on port {port}. Choose one above"
-                " 1023 by --listen {host}:8000.").format(
+                " 1023: offline-sales branch init --listen {host}:8000"
+                ).format(
                     host=host, port=number)
         except OSError:
             return _(
                 "The port {port} of {host} is taken by another program, or "
-                "{host} is not an address of this computer. Choose another "
-                "by --listen {host}:{other}.").format(
+                "{host} is not an address of this computer. Choose another: "
+                "offline-sales branch init --listen {host}:{other}").format(
                     host=host, port=number, other=number + 1)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .place import reach
 
-__all__ = ['host', 'write']
+__all__ = ['add', 'host', 'write']
 
 SERIES = '8.0'
 
@@ -28,19 +28,20 @@ def host(place):
     return f"{reach(name)}:{port}"
 
 
-def write(place, name, merge=False):
-    """Leave the files in the directory client of the branch
+def write(place, name):
+    "Leave the files in the directory client of the branch"
+    _write(place, name, place.client)
 
-    merge: add them to those of the client of this user, too.
-    """
-    place.client.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directories = [place.client]
-    if merge:
-        directories.append(_configuration_directory())
-    for directory in directories:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _add_profile(place, directory / 'profiles.cfg', name)
-        _add_certificate(place, directory / 'ca_certs')
+
+def add(place, name):
+    "Add them to those of the client of this user"
+    _write(place, name, _configuration_directory())
+
+
+def _write(place, name, directory):
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _add_profile(place, directory / 'profiles.cfg', name)
+    _add_certificate(place, directory / 'ca_certs')
 
 
 def _configuration_directory():

@@ -2,7 +2,6 @@
 # level of this repository contains the full copyright notices and license.
 "The configuration of trytond that a branch needs"
 import io
-from configparser import ConfigParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +9,9 @@ from . import certificate, errors
 from .place import NAME, write as write_file
 from .text import _
 
-__all__ = ['check_uri', 'read_uri', 'show_uri', 'split_uri', 'write']
+__all__ = [
+    'check_uri', 'get_certificate', 'is_written_for', 'read_uri', 'show_uri',
+    'split_uri', 'write']
 
 
 def is_loopback(host):
@@ -59,15 +60,29 @@ def read_uri(place):
     "Return the --database-uri that the configuration was written for"
     uri = place.get('database', 'uri')
     if uri and not uri.startswith('sqlite'):
-        return f"{uri}/{place.database}"
+        return urlsplit(uri)._replace(path=f'/{place.database}').geturl()
 
 
-def write(place, state, options, uri=None):
-    """Write the configuration; the key of the secrets stays as it is
+def is_written_for(place, uri):
+    "Return if the configuration was written for that --database-uri"
+    server, name = split_uri(uri)
+    return (server == place.get('database', 'uri')
+        and name in {None, place.database})
+
+
+# What is written anew, and nothing of the former one stays
+WRITTEN = ['database', 'ssl']
+
+
+def write(place, state, uri=None):
+    """Write the configuration; what an administrator has added stays as it is,
+    and so does the key of the secrets
 
     uri: that of --database-uri.
     """
-    former = place.read_configuration()
+    parser = place.read_configuration()
+    key = parser.get(
+        'offline_sales', 'fernet_key', fallback=None) or _make_key()
     central = state['central']
     uri, name = split_uri(uri)
     database = {'language': central['language']}
@@ -84,15 +99,18 @@ def write(place, state, options, uri=None):
         'product': {'price_decimal': str(central['price_decimal'])},
         'offline_sales': {
             'database': place._database or name or NAME,
-            'fernet_key': former.get(
-                'offline_sales', 'fernet_key', fallback=None) or _make_key(),
+            'fernet_key': key,
             },
         }
     if spool := state.get('spool'):
         sections['offline_sales']['spool'] = str(Path(spool).absolute())
-    if ssl := _get_ssl(place, state, options):
+    if ssl := _get_ssl(place, state):
         sections['ssl'] = ssl
-    parser = ConfigParser(interpolation=None)
+    for name in WRITTEN:
+        if name not in sections:
+            parser.remove_section(name)
+        elif parser.has_section(name):
+            parser[name].clear()
     parser.read_dict(sections)
     text = io.StringIO()
     text.write(_("# Written by offline-sales branch init") + "\n\n")
@@ -112,20 +130,26 @@ def _make_key():
     return Fernet.generate_key().decode()
 
 
-def _get_ssl(place, state, options):
+def get_certificate(state):
+    "Return the files of the certificate that was given, and its key"
+    if not (given := state.get('certificate')):
+        return []
+    files = [Path(given), Path(state.get('private_key') or given)]
+    for file in files:
+        if not file.is_file():
+            raise errors.Stop(_(
+                    "There is no file {file}.").format(file=file),
+                errors.USAGE)
+    return files
+
+
+def _get_ssl(place, state):
     "Return the section ssl: who listens beyond this computer uses TLS"
     host = state['listen'].rpartition(':')[0]
-    if options.certificate:
-        files = [Path(options.certificate), Path(
-                options.private_key or options.certificate)]
-        for file in files:
-            if not file.is_file():
-                raise errors.Stop(_(
-                        "There is no file {file}.").format(file=file),
-                    errors.USAGE)
-    elif is_loopback(host):
-        return None
-    else:
+    files = get_certificate(state)
+    if not files:
+        if is_loopback(host):
+            return None
         files = certificate.make(place.directory, host)
     return {
         'certificate': str(files[0].absolute()),

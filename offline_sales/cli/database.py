@@ -32,6 +32,27 @@ class Database:
         from trytond.pool import Pool
         return Pool(self.name).get(name, type=type)
 
+    def select(self, make):
+        """Return the rows of a query, whatever version the database is of
+
+        make: returns the query, given the function that makes a table.
+        """
+        from sql import Table
+
+        from trytond.transaction import Transaction
+        with Transaction().start(
+                self.name, 0, readonly=True) as transaction:
+            cursor = transaction.connection.cursor()
+            cursor.execute(*make(Table))
+            return cursor.fetchall()
+
+    def get_activated(self):
+        "Return the names of the modules that are activated"
+        def make(Table):
+            table = Table('ir_module')
+            return table.select(table.name, where=table.state == 'activated')
+        return {name for name, in self.select(make)}
+
     @contextmanager
     def transaction(self, user=0, readonly=False, **context):
         "Yield a transaction in the language of the terminal, then commit it"

@@ -40,7 +40,7 @@ def add_arguments(parser):
 
 def run(options):
     place = Place.of(options)
-    place.check_installed()
+    place.check_installed(least='paired')
     findings = list(examine(place))
     if options.json:
         print(json.dumps([finding._asdict() for finding in findings]))
@@ -54,19 +54,38 @@ def run(options):
 
 def examine(place):
     for examination in [_computer, _files, _processes, _integrity]:
-        yield from examination(place)
+        yield from _try(examination, place)
     try:
-        database = place.open()
+        database = place.open(least='paired')
     except Exception as error:
         sentence, code = errors.explain(error)
+        if code == errors.COMPUTER:
+            # To restore would not help and costs what was sold since
+            yield Finding('database', 'error', sentence)
+            return
         yield Finding('database', 'error', _(
                 "The database cannot be opened: {reason}. If it does not help "
                 "to start again, restore a copy: offline-sales branch restore."
                 ).format(reason=sentence))
         return
-    for examination in [
-            _connection, _cron, _documents, _catalogs, _versions]:
-        yield from examination(place, database)
+    versions = list(_try(_versions, place, database))
+    yield from versions
+    if any(version.state == 'error' for version in versions):
+        # Of a database that is not of the packages nothing else can be said
+        return
+    for examination in [_connection, _cron, _documents, _catalogs]:
+        yield from _try(examination, place, database)
+
+
+def _try(examination, *arguments):
+    "Yield what it finds; what it cannot find out is a finding, too"
+    try:
+        yield from examination(*arguments)
+    except Exception as error:
+        sentence, _code = errors.explain(error)
+        yield Finding(
+            examination.__name__.strip('_'), 'error',
+            _("It cannot be looked at: {reason}").format(reason=sentence))
 
 
 # The computer
@@ -104,6 +123,10 @@ def _files(place):
 
 
 def _processes(place):
+    state = place.read_state()
+    if state and not state.get('done'):
+        yield Finding('installed', 'error', place.complete())
+        return
     if not place.running:
         yield Finding('running', 'error', _(
                 "The branch is not running. Start it: offline-sales branch "
@@ -125,11 +148,11 @@ def _processes(place):
     try:
         socket.create_connection((reach(host), port), timeout=5).close()
     except OSError:
-        yield Finding('port', 'error', _(
+        yield Finding('served', 'error', _(
                 "Nobody answers at {url}; see {log}").format(
                 url=place.url, log=place.logs / 'server.log'))
     else:
-        yield Finding('port', 'ok', _("It answers at {url}.").format(
+        yield Finding('served', 'ok', _("It answers at {url}.").format(
                 url=place.url))
 
 

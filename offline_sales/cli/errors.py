@@ -105,6 +105,14 @@ def explain(error):
         return _(
             "The disk is full. Free some space and run the same command "
             "again: it goes on where it was."), COMPUTER
+    if 'disk I/O error' in str(error):
+        return _(
+            "The disk can be neither read nor written, perhaps it is full. "
+            "Look at it, then run the same command again."), COMPUTER
+    if _is_of_another_version(error):
+        return _(
+            "The packages are newer than the database. At a branch: "
+            "offline-sales branch upgrade"), NOT_DONE
     if isinstance(error, backend.DatabaseOperationalError):
         return _(
             "The database does not answer: {reason}. Look whether it runs, "
@@ -114,6 +122,12 @@ def explain(error):
 
 
 def _explain_central(error, exceptions):
+    if isinstance(error, exceptions.PlainHTTP):
+        return _(
+            "The address {url} is without TLS: anyone on the way could read "
+            "passwords and sales and change them. Use one that begins with "
+            "https:// or, if you accept that, --allow-http.").format(
+                url=error.variables['url']), REFUSED
     sentence = error.message
     if sentence == error.text:
         # There is no database that could tell it
@@ -129,7 +143,14 @@ def _is_full(error):
         return True
     said = str(error)
     return any(words in said for words in [
-            'disk is full', 'disk I/O error', 'No space left'])
+            'disk is full', 'No space left'])
+
+
+def _is_of_another_version(error):
+    # Of PostgreSQL: undefined column and undefined table
+    return (
+        getattr(error, 'sqlstate', None) in {'42703', '42P01'}
+        or str(error).startswith(('no such column', 'no such table')))
 
 
 def _keep(options):

@@ -7,11 +7,13 @@ again after whatever has ended it: each step leaves alone what is done. The
 branch is paired in one transaction at each side, and if the answer of the
 central was lost the same code is good for the same database.
 """
-import contextlib
+import configparser
 import os
 import secrets
+import sqlite3
 import sys
 import uuid
+from contextlib import closing, suppress
 from pathlib import Path
 
 from . import (
@@ -24,7 +26,10 @@ __all__ = ['add_arguments', 'run']
 # None of them is mistaken for another when it is read on paper
 LEGIBLE = 'abcdefghijkmnpqrstuvwxyz23456789'
 # What is remembered of the options
-REMEMBERED = ['url', 'central_database', 'allow_http', 'listen', 'spool']
+REMEMBERED = [
+    'url', 'central_database', 'allow_http', 'listen', 'spool', 'certificate',
+    'private_key']
+FILES = {'spool', 'certificate', 'private_key'}
 
 
 def add_arguments(parser):
@@ -93,33 +98,69 @@ class Init:
         self.code = options.code
         # It holds a password: it is in the configuration alone
         self.uri = options.uri or configuration.read_uri(place)
+        if options.uri and not configuration.is_written_for(
+                place, options.uri):
+            # In another database nothing is done yet
+            for name in ['activated', 'paired']:
+                self.state.pop(name, None)
 
     def run(self):
         if self.state.get('done'):
+            if self.options.listen not in {None, self.state['listen']}:
+                self.move()
             print(_("The branch is installed in {directory}.").format(
                     directory=self.place.directory))
             self.tell_next()
             return
         self.remember()
         self.check_port()
-        if not self.state.get('paired'):
+        if not self.paired():
             self.ask_central()
             self.announce()
-            configuration.write(
-                self.place, self.state, self.options, self.uri)
+        configuration.write(self.place, self.state, self.uri)
         self.fill()
         self.finish()
+
+    def paired(self):
+        """Whether the database is paired
+
+        It is asked itself: the power may have failed before this was noted,
+        and the code is good no more.
+        """
+        return self.state.get('activated') and (
+            setup.create(self.place).paired())
+
+    def move(self):
+        "Serve at another address what is installed"
+        with self.place.stopped():
+            self.remember()
+            self.check_port()
+            configuration.write(self.place, self.state, self.uri)
+            self.place.write_state(self.state)
+            self.leave_profile()
+
+    def note(self, name):
+        "Note that something is done, once it is on the disk"
+        if self.place.file:
+            # trytond's NORMAL may lose a commit in a power cut
+            with closing(sqlite3.connect(
+                        self.place.file, timeout=30)) as database:
+                database.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+        self.state[name] = True
+        self.place.write_state(self.state)
 
     # What to install
 
     def remember(self):
         for name in REMEMBERED:
             if (value := getattr(self.options, name)) is not None:
+                if name in FILES:
+                    value = str(Path(value).absolute())
                 self.state[name] = value
         self.state.setdefault('uuid', str(uuid.uuid4()))
         self.state.setdefault('listen', '127.0.0.1:8000')
         host, separator, port = self.state['listen'].rpartition(':')
-        if not (separator and port.isdecimal() and int(port) < 2 ** 16):
+        if not (separator and port.isdecimal() and 0 < int(port) < 2 ** 16):
             self.options.parser.error(
                 _("--listen is an address and a port, as 127.0.0.1:8000"))
         for name, question in [
@@ -128,6 +169,7 @@ class Init:
             if not self.state.get(name):
                 self.state[name] = self.prompt(question, f'--{name}')
         configuration.check_uri(self.uri)
+        configuration.get_certificate(self.state)
 
     def prompt(self, question, option):
         if not sys.stdin.isatty():
@@ -193,8 +235,7 @@ class Init:
             self.state['central']['branch_modules'],
             self.state['central']['language'],
             again=not self.state.get('activated'))
-        self.state['activated'] = True
-        self.place.write_state(self.state)
+        self.note('activated')
         if not database.paired():
             self.step(_("Pair with the central"))
             if not self.code:
@@ -202,8 +243,7 @@ class Init:
             database.pair(
                 self.state['url'], self.state['central_database'], self.code,
                 bool(self.state.get('allow_http')), self.state['uuid'])
-        self.state['paired'] = True
-        self.place.write_state(self.state)
+        self.note('paired')
         self.step(_("Obtain the catalogs"))
         database.obtain()
         self.database = database
@@ -211,9 +251,7 @@ class Init:
     def finish(self):
         central = self.state['central']
         self.step(_("Leave a profile for the desktop client"))
-        client.write(
-            self.place, central['name'],
-            merge=self.options.profile and not _is_root())
+        self.leave_profile()
         password = ''.join(secrets.choice(LEGIBLE) for _i in range(12))
         self.database.set_password(password)
         print("\n" + _(
@@ -222,9 +260,22 @@ class Init:
                 name=central['name'], password=password), flush=True)
         self.state['versions'] = upgrade.get_versions(self.database)
         # Last of all: who has not read the password gets another
-        self.state['done'] = True
-        self.place.write_state(self.state)
+        self.note('done')
         self.tell_next()
+
+    def leave_profile(self):
+        name = self.state['central']['name']
+        client.write(self.place, name)
+        if self.options.profile and not _is_root():
+            try:
+                client.add(self.place, name)
+            except (OSError, ValueError, configparser.Error) as error:
+                print(_(
+                        "The desktop client of this user does not know the "
+                        "branch ({reason}). Copy there the files of {client}."
+                        ).format(
+                        reason=str(error).splitlines()[0],
+                        client=self.place.client))
 
     def tell_next(self):
         print("\n" + _(
@@ -245,6 +296,6 @@ class Init:
 
 
 def _is_root():
-    with contextlib.suppress(AttributeError):
+    with suppress(AttributeError):
         return os.geteuid() == 0
     return False

@@ -69,15 +69,37 @@ class Place:
         self._database = database
 
     @classmethod
-    def of(cls, options):
-        "Return the place that the options tell of"
+    def of(cls, options, root=False):
+        """Return the place that the options tell of
+
+        root: whether root may do what is to be done for another user.
+        """
         files = [file for file in options.config if file]
         # What the terminal was set up for is not the branch
         for name in list(os.environ):
             if name.startswith('TRYTOND_'):
                 del os.environ[name]
-        return cls(
+        place = cls(
             options.directory, files[-1] if files else None, options.database)
+        if not root:
+            place.check_owner()
+        return place
+
+    def check_owner(self):
+        "Root's files would be in the way of the user who serves the branch"
+        if os.name != 'posix' or os.geteuid() or not self.directory.exists():
+            return
+        if uid := self.directory.stat().st_uid:
+            try:
+                owner = self.directory.owner()
+            except KeyError:
+                # Nobody's who is known here, as sudo takes it
+                owner = f'#{uid}'
+            raise errors.Stop(_(
+                    "The branch in {directory} is of the user {owner}, not of "
+                    "root. Type the same after: sudo -u {owner}").format(
+                    directory=self.directory, owner=owner),
+                errors.COMPUTER)
 
     # Configuration
 
@@ -149,18 +171,31 @@ class Place:
             *arguments, 'branch', *command,
             '--directory', str(self.directory)]
 
-    def check_installed(self):
+    def check_installed(self, least='done'):
+        """Stop if there is no branch
+
+        least: what init has to have come to, if it was installed by it.
+        """
         if not self.configuration.exists() or (
                 self.file and not self.file.exists()):
             raise errors.Stop(_(
                     "There is no branch in {directory}. Install one by "
                     "offline-sales branch init, or tell where it is by "
                     "--directory.").format(directory=self.directory))
+        state = self.read_state()
+        if state and not state.get(least):
+            raise errors.Stop(self.complete())
 
-    def open(self):
+    def complete(self):
+        return _(
+            "The installation of the branch has not ended. Complete it: "
+            "offline-sales branch init --directory {directory}").format(
+                directory=self.directory)
+
+    def open(self, least='done'):
         "Return the Database of the branch, an error if there is none"
         from .database import Database
-        self.check_installed()
+        self.check_installed(least)
         os.environ['TRYTOND_DATABASE_NAMES'] = self.database
         return Database(self.database, [str(self.configuration)])
 

@@ -126,5 +126,9 @@ def _put_back_on_server(place, file):
     execute(f'CREATE DATABASE "{new}" TEMPLATE template0')
     client(place, 'pg_restore', '--no-owner', '-1', '-d', new, str(file))
     execute(f'DROP DATABASE IF EXISTS "{old}"')
-    execute(f'ALTER DATABASE "{name}" RENAME TO "{old}"')
-    execute(f'ALTER DATABASE "{new}" RENAME TO "{name}"')
+    # Both or none: there is always one of that name
+    execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{name}' AND usename = current_user; "
+        f'ALTER DATABASE "{name}" RENAME TO "{old}"; '
+        f'ALTER DATABASE "{new}" RENAME TO "{name}"')

@@ -68,6 +68,8 @@ def make_log(file, format='%(message)s'):
     handler = RotatingFileHandler(
         file, maxBytes=LOG_SIZE, backupCount=LOG_COUNT, encoding='utf-8')
     handler.setFormatter(logging.Formatter(format))
+    # A full disk does not end who logs
+    handler.handleError = lambda record: None
     logger = logging.Logger(file.stem)
     logger.addHandler(handler)
     return logger
@@ -166,7 +168,7 @@ class Supervisor:
         self.backup_due = dt.datetime.now() + BACKUP_FIRST
 
     def run(self):
-        for name in ['SIGTERM', 'SIGINT', 'SIGBREAK']:
+        for name in ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGBREAK']:
             if number := getattr(signal, name, None):
                 signal.signal(number, lambda *args: self.stopping.set())
         self.say(_("The branch starts."))
@@ -182,7 +184,9 @@ class Supervisor:
 
     def say(self, text):
         self.log.info(text)
-        print(text, flush=True)
+        # Who started it may have closed the terminal
+        with contextlib.suppress(OSError, ValueError):
+            print(text, flush=True)
 
     def announce(self):
         "Say when the branch answers"
@@ -210,10 +214,15 @@ class Supervisor:
                         seconds=pause(child.deaths),
                         log=self.place.logs / f'{child.name}.log'))
         if before != [child.process for child in self.children]:
+            self.write_processes()
+        self.tend_backup()
+
+    def write_processes(self):
+        # Sales go on where the disk is full, as long as they can
+        with contextlib.suppress(OSError):
             write(self.place.processes_file, json.dumps({
                         child.name: child.process.pid
                         for child in self.children if child.process}))
-        self.tend_backup()
 
     def tend_backup(self):
         now = dt.datetime.now()
@@ -227,7 +236,8 @@ class Supervisor:
             self.backup_due = now + BACKUP_RETRY
             last = backup.last(self.place)
             if not last or utcnow() - last.moment >= BACKUP:
-                with (self.place.logs / 'backup.log').open('w') as log:
+                with contextlib.suppress(OSError), (
+                        self.place.logs / 'backup.log').open('w') as log:
                     self.backup = subprocess.Popen(
                         [sys.executable, '-m', __package__,
                             *self.place.arguments('backup')],

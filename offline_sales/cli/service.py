@@ -16,7 +16,7 @@ from . import errors
 from .place import Place, add_directory
 from .text import _
 
-__all__ = ['add_arguments', 'task', 'unit']
+__all__ = ['add_arguments', 'install_unit', 'task', 'unit']
 
 NAME = 'offline-sales-branch'
 
@@ -36,12 +36,16 @@ RestartSec=5
 KillMode=mixed
 TimeoutStopSec=60
 UMask=0077
+{protection}
+[Install]
+WantedBy={target}
+"""
+
+# Not for the unit of a user, to whom the kernel may refuse it
+PROTECTION = """\
 NoNewPrivileges=true
 PrivateTmp=true
 ProtectSystem=full
-
-[Install]
-WantedBy={target}
 """
 
 TASK = """\
@@ -105,12 +109,12 @@ def add_arguments(parser):
 
 
 def run(options):
-    place = Place.of(options)
+    place = Place.of(options, root=True)
     place.check_installed()
     if options.windows:
         install = _install_task
     else:
-        install = _install_unit
+        install = install_unit
     install(place, options)
 
 
@@ -130,6 +134,7 @@ def unit(place, user=None, system=True):
                     sys.executable, '-m', __package__,
                     *place.arguments('run')])),
         directory=str(place.directory).replace('%', '%%'),
+        protection=PROTECTION if system else '',
         target='multi-user.target' if system else 'default.target')
 
 
@@ -147,7 +152,7 @@ def _owner(place):
     return place.directory.owner() if os.name == 'posix' else None
 
 
-def _install_unit(place, options):
+def install_unit(place, options):
     system = os.geteuid() == 0
     text = unit(place, options.user or _owner(place), system)
     directory = options.output or _unit_directory(system)
@@ -162,7 +167,19 @@ def _install_unit(place, options):
     if not system:
         # Else it ends as the user logs out
         commands.append(['loginctl', 'enable-linger', getpass.getuser()])
-    _execute(commands, options.output)
+    try:
+        _execute(commands, options.output)
+    except errors.Stop as stop:
+        if system:
+            raise
+        # Who became this user by su or sudo has no services of its own
+        file.unlink()
+        raise errors.Stop(f"{stop}\n" + _(
+                "Have the administrator type: sudo {command}").format(
+                command=subprocess.list2cmdline([
+                        sys.executable, '-m', __package__,
+                        *place.arguments('service', 'install')])),
+            errors.COMPUTER) from None
 
 
 def _unit_directory(system):

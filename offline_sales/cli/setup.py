@@ -113,6 +113,12 @@ class BranchDatabase(Database):
         with self.transaction(readonly=True):
             Pool(self.name).init()
 
+    def close(self):
+        "Have no connection left, that the database can be replaced"
+        from trytond import backend
+        backend.Database(self.name).close()
+        backend.Database.clear_cache()
+
     def update(self, modules, languages=(LANGUAGE, 'en')):
         "Activate or update the modules"
         from trytond.pool import Pool
@@ -122,17 +128,8 @@ class BranchDatabase(Database):
 
     def _missing(self, modules):
         "Return the modules that are not activated yet"
-        from sql import Table
-
-        from trytond.transaction import Transaction
-        table = Table('ir_module')
-        with Transaction().start(
-                self.name, 0, readonly=True) as transaction:
-            cursor = transaction.connection.cursor()
-            cursor.execute(*table.select(
-                    table.name, where=table.state == 'activated'))
-            activated = {name for name, in cursor}
-        return sorted({*modules, MODULE, 'ir', 'res'} - activated)
+        return sorted(
+            {*modules, MODULE, 'ir', 'res'} - self.get_activated())
 
     @staticmethod
     def _prepare(language, languages):
@@ -158,8 +155,15 @@ class BranchDatabase(Database):
     # Pairing
 
     def paired(self):
-        with self.transaction(readonly=True):
-            return self.get('offline_sales.configuration').is_branch()
+        from trytond import backend
+        if (not backend.Database(self.name).connect().test()
+                or MODULE not in self.get_activated()):
+            return False
+
+        def make(Table):
+            table = Table('offline_sales_configuration')
+            return table.select(table.id, where=table.role == 'branch')
+        return bool(self.select(make))
 
     def pair(self, url, database, code, allow_http, uuid):
         self.run(lambda: self.get('offline_sales.configuration').pair(

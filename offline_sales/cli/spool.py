@@ -11,11 +11,13 @@ __all__ = ['add_arguments', 'restore', 'run']
 
 
 def add_arguments(parser):
-    add_directory(parser)
-    parser.add_argument(
-        'action', metavar='restore', choices=['restore'],
+    commands = parser.add_subparsers(
+        dest='spool_command', required=True, metavar=_("COMMAND"))
+    restore = commands.add_parser(
+        'restore',
         help=_("what the outbox lacks is put into it, nothing twice"))
-    parser.add_argument(
+    add_directory(restore)
+    restore.add_argument(
         'file', metavar=_("FILE"), nargs='?', type=Path,
         help=_("the second copy, by default that of the configuration"))
 

@@ -27,6 +27,11 @@ def add_arguments(parser):
 
 
 def run(options):
+    for file in filter(None, options.config):
+        if not os.path.isfile(file):
+            raise errors.Stop(_(
+                    "There is no file {file}.").format(file=file),
+                errors.USAGE)
     if not options.database:
         options.parser.error(_("-d and the database of the central"))
     database = Database(options.database, options.config)

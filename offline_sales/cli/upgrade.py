@@ -3,7 +3,8 @@
 """offline-sales branch upgrade: bring the database to the installed version
 
 A copy is made first, and put back if anything goes wrong. What waits to be
-sent is not touched, which is checked.
+sent is not touched, which is checked. Until it is updated the database may
+lack columns that the models have, so it is asked by SQL.
 """
 from . import backup, errors, restore, setup
 from .place import Place, add_directory
@@ -21,11 +22,10 @@ def add_arguments(parser):
 
 def get_versions(database):
     "Return the versions of the modules as installed, by name"
-    Module = database.get('ir.module')
-    with database.transaction(readonly=True):
-        return {
-            m.name: m.version
-            for m in Module.search([('state', '=', 'activated')])}
+    from trytond.modules import get_module_info
+    return {
+        name: get_module_info(name).get('version', '')
+        for name in database.get_activated()}
 
 
 def get_changed(place, database):
@@ -41,7 +41,6 @@ def run(options):
     place.check_installed()
     with place.stopped():
         database = setup.BranchDatabase(place)
-        database.load()
         modules = (
             list(get_versions(database)) if options.all
             else get_changed(place, database))
@@ -58,7 +57,8 @@ def run(options):
                 raise errors.Stop(_(
                         "The documents that wait to be sent have changed."))
         except BaseException as error:
-            _put_back(place, copy)
+            database.close()
+            restore.put_back(place, copy)
             sentence, code = (
                 (str(error), error.code) if isinstance(error, errors.Stop)
                 else errors.explain(error))
@@ -73,17 +73,12 @@ def run(options):
     print(_("The database is upgraded."))
 
 
-def _put_back(place, copy):
-    from trytond import backend
-    backend.Database.clear_cache()
-    restore.put_back(place, copy)
-
-
 def get_waiting(database):
     "Return what has to survive: the documents that are not settled"
-    Document = database.get('offline_sales.document')
-    with database.transaction(readonly=True):
-        return sorted(
-            (d.uuid, d.state, d.sha256, d.payload)
-            for d in Document.search([
-                    ('state', 'in', ['pending', 'sent', 'rejected'])]))
+    def make(Table):
+        table = Table('offline_sales_document')
+        return table.select(
+            table.uuid, table.state, table.sha256, table.payload,
+            where=table.state.in_(['pending', 'sent', 'rejected']),
+            order_by=table.uuid)
+    return database.select(make)

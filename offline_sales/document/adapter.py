@@ -42,6 +42,7 @@ class Adapter:
     kind -- of the documents
     model -- the name of the model of their record
     order -- kinds are sent and processed from the least on
+    printed -- whether their number is given to one document alone
     of_point -- whether each document is of a point of sale
     owned -- the names of the columns by model that the central alone says
     posted -- whether there is something to post once all is prepared
@@ -52,6 +53,7 @@ class Adapter:
     kind = None
     model = None
     order = 50
+    printed = False
     of_point = True
     owned = {}
     posted = False

@@ -286,7 +286,7 @@ class CashCutAdapter(_Adapter):
         Move.post([
                 t.move for document in documents
                 for t in document.record.transfers
-                if t.move and t.move.state == 'draft'])
+                if t.move.state == 'draft'])
 
     # Repair
 

@@ -97,6 +97,8 @@ class Document(metaclass=PoolMeta):
         names = {}
         for entry in entries:
             uuid = entry['uuid']
+            if names.get(uuid, entry)['sha256'] != entry['sha256']:
+                raise Malformed('documents')
             if payload_.digest(entry['payload']) != entry['sha256']:
                 receipts[uuid] = _answer('unknown', Rejection('damaged'))
             else:

@@ -123,7 +123,7 @@ class Document(metaclass=PoolMeta):
         documents = cls.search([
                 ('kind', '=', kind),
                 ('record', 'in', list(map(str, records))),
-                ('state', 'in', ['pending', 'sent', 'accepted', 'rejected']),
+                ('state', '!=', 'withdrawn'),
                 ])
         # Who sends marks the document first: one of both comes too late
         free = cls.lock_in(list(map(int, documents)), 'pending', tried=None)
@@ -297,8 +297,9 @@ class Document(metaclass=PoolMeta):
         except CentralError as error:
             seconds = delay(
                 failures, random.random(), base=RETRY, most=RETRY_MOST)
-            cls._note_failures(
-                failures + 1, now + dt.timedelta(seconds=seconds))
+            # The whole second after it, as it is stored
+            after = now + dt.timedelta(seconds=seconds + 1)
+            cls._note_failures(failures + 1, after.replace(microsecond=0))
             logger.warning("nothing was sent: %s", error.message)
 
     @classmethod
@@ -315,6 +316,9 @@ class Document(metaclass=PoolMeta):
                     [failures, after],
                     where=(Coalesce(table.send_failures, 0) != failures)
                     | (failures > 0)))
+            changed = bool(cursor.rowcount)
+        if not failures:
+            Configuration.note_contact(returned=changed)
 
     @classmethod
     def _doubt(cls, restored):

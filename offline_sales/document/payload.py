@@ -81,6 +81,10 @@ def _check(values, uuid, kind):
     for name in ['header', 'record', 'totals']:
         if not isinstance(values.get(name), dict):
             raise Unreadable(name)
+    left_out = values.get('left_out', [])
+    if not (isinstance(left_out, list)
+            and all(isinstance(name, str) for name in left_out)):
+        raise Unreadable("left_out")
     _check_header(values['header'])
     check_tree(values['record'])
 

@@ -28,6 +28,7 @@ class PrefacturaAdapter(SaleAdapter):
     model = 'sale.sale'
     line_model = 'sale.line'
     order = 60
+    printed = True
     of_point = False
     owned = {
         'sale.sale': _RESULTS,

@@ -475,6 +475,8 @@ class RepairDocument(Wizard):
         if self.start.party and adapter.is_linkable(contents):
             values['party'] = self.get_party()
             changes.append(self.start.party.rec_name)
+        elif document.repair and document.repair.party:
+            values['party'] = document.repair.party.id
         accept = bool(self.start.accept and adapter.acceptable)
         if accept:
             contents = adapter.accept(

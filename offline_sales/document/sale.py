@@ -8,7 +8,9 @@ from trytond.pool import Pool
 
 from ..exceptions import Rejection
 from .adapter import Adapter
-from .payload import walk
+from .payload import is_key, walk
+
+SESSION = 'sale.point.cash.session'
 
 
 class SaleAdapter(Adapter):
@@ -65,11 +67,13 @@ class SaleAdapter(Adapter):
 
     def check(self, entries, forest):
         self.products = self.get_products(entries, forest)
+        counted = self.get_counted(entries, forest)
         taken = self.get_taken_numbers(entries)
         for entry, reason in super().check(entries, forest):
             if not isinstance(reason, Rejection):
                 try:
                     self.check_number(entry, taken)
+                    self.check_sessions(entry, forest, counted)
                     self.check_periods(entry)
                     self.check_products(entry, forest)
                 except Rejection as rejection:
@@ -98,6 +102,34 @@ class SaleAdapter(Adapter):
             raise Rejection('unreadable', what='number')
         if number and self.get_number_name(entry) in taken:
             raise Rejection('number_taken', number=number)
+
+    def _get_sessions(self, entry, forest):
+        "Return the ids of the cash sessions of the payments, as a set"
+        keys = {
+            node['values'].get('session')
+            for node in walk(entry.payload['record'])}
+        return {
+            forest.get(SESSION, key) for key in keys if is_key(key)} - {None}
+
+    def get_counted(self, entries, forest):
+        "Return the identities that the cuts of the sessions count, by session"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        sessions = set().union(
+            *(self._get_sessions(entry, forest) for entry in entries))
+        return {
+            cut.record.id: set(cut.get_contents()['documents'])
+            for cut in Document.search([
+                    ('kind', '=', 'cash_cut'),
+                    ('record', 'in', [f'{SESSION},{id_}' for id_ in sessions]),
+                    ('state', 'in', ['prepared', 'processed']),
+                    ])}
+
+    def check_sessions(self, entry, forest, counted):
+        "Raise Rejection if its cash was counted without it"
+        for id_ in self._get_sessions(entry, forest) & counted.keys():
+            if entry.document.uuid not in counted[id_]:
+                raise Rejection('session_counted')
 
     def _get_lines(self, entry):
         return [

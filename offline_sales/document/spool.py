@@ -203,12 +203,14 @@ class Document(metaclass=PoolMeta):
                 damaged += 1
                 continue
             values = cls._get_restored(branch, entry, contents)
-            key = values['point'], values['kind'], values['number']
-            if values['number'] and key in used:
-                taken.append(values['number'])
-                continue
-            # A number that was done anew is that of the last
-            found[key if values['number'] else uuid] = values, contents
+            key = uuid
+            if values['number'] and cls.get_adapter(values['kind']).printed:
+                # A number that was done anew is that of the last
+                key = values['point'], values['kind'], values['number']
+                if key in used:
+                    taken.append(values['number'])
+                    continue
+            found[key] = values, contents
         for values in grouped_slice([v for v, _ in found.values()], COUNT):
             cls.create(list(values))
         durability.ensure()

@@ -17,6 +17,7 @@ class TicketAdapter(SaleAdapter):
     model = 'sale.point.sale'
     line_model = 'sale.point.sale.line'
     order = 50
+    printed = True
     owned = {
         'sale.point.sale': {'move', 'state'},
         }

@@ -7,12 +7,15 @@ travels as well. See payload.py for the shape.
 """
 from collections import defaultdict
 
+from sql import Null
+
 from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import record as definition
+from ..catalog.catalog import CUSTOMER
 from ..exceptions import CaptureError, Rejection
 from .payload import is_key, walk
 
@@ -206,16 +209,43 @@ def find(Model, ids):
     return found
 
 
+def find_replaced(ids):
+    """Return the ids of the parties that stand for those of the ids that were
+    replaced, by id"""
+    pool = Pool()
+    cursor = Transaction().connection.cursor()
+    table = pool.get(CUSTOMER).__table__()
+    replaced, waiting = {}, set(ids)
+    while waiting:
+        found = {}
+        for sub_ids in grouped_slice(waiting, 1000):
+            cursor.execute(*table.select(
+                    table.id, table.replaced_by,
+                    where=table.id.in_(list(sub_ids))
+                    & (table.replaced_by != Null)))
+            found.update(cursor)
+        waiting = set(found.values()) - replaced.keys() - found.keys()
+        replaced.update(found)
+    for id_ in replaced:
+        seen = {id_}
+        while (other := replaced[id_]) in replaced and other not in seen:
+            seen.add(other)
+            replaced[id_] = replaced[other]
+    return replaced
+
+
 class Forest:
     """The trees of documents, with what their references are at the central
 
-    Look-ups are made for all the trees at once.
+    Look-ups are made for all the trees at once. A party that was replaced is
+    the one that replaced it.
     """
 
     def __init__(self, trees, schema=None):
         self.schema = schema or Schema()
         self._ids = defaultdict(set)
         self._identities = defaultdict(dict)
+        self._replaced = {}
         wanted = defaultdict(set)
         for tree in trees:
             nodes = [
@@ -244,11 +274,17 @@ class Forest:
         ids = {k for k in keys if isinstance(k, int)}
         self._ids[Model.__name__] = find(Model, ids.union(identities.values()))
         self._identities[Model.__name__] = identities
+        if Model.__name__ == CUSTOMER:
+            self._replaced = find_replaced(self._ids[CUSTOMER])
 
     def get(self, model, key):
         "Return the id of the record, None if there is none"
         id_ = self._identities[model].get(key, key)
-        return id_ if id_ in self._ids[model] else None
+        if id_ not in self._ids[model]:
+            return None
+        if model == CUSTOMER:
+            return self._replaced.get(id_, id_)
+        return id_
 
     def add(self, model, key, id_):
         "Take note of a record that was made"

@@ -151,7 +151,7 @@ class DocumentDay(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls._order = [('date', 'DESC'), ('branch', 'ASC')]
+        cls._order = [('date', 'DESC'), ('branch', 'ASC'), ('id', 'DESC')]
 
     @classmethod
     def table_query(cls):
