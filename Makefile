@@ -4,10 +4,11 @@ BIN = .venv/bin
 INSTALLED = .venv/installed
 MODULE = trytond.modules.offline_sales
 
-# What make soak tries: days of edits and of sales, faults of each kind,
-# tickets of a day
+# What make soak tries: days of edits and of sales, faults of refreshes of each
+# kind, faults of documents, tickets of a day
 DAYS ?= 1000
 FAULTS ?= 200
+DOCUMENT_FAULTS ?= 10000
 TICKETS ?= 400
 
 .PHONY: bench bundle clean clients demo lint locale screenshots soak test \
@@ -21,10 +22,12 @@ test: $(INSTALLED)
 
 soak: $(INSTALLED)
 	OFFLINE_SALES_TEST_DAYS=$(DAYS) OFFLINE_SALES_TEST_FAULTS=$(FAULTS) \
+		OFFLINE_SALES_TEST_DOCUMENT_FAULTS=$(DOCUMENT_FAULTS) \
 		OFFLINE_SALES_TEST_TICKETS=$(TICKETS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --timeout=0 \
 		tests/test_catalog_convergence.py tests/test_catalog_faults.py \
-		tests/test_inbox_workers.py tests/test_oracle.py
+		tests/test_document_faults.py tests/test_inbox_workers.py \
+		tests/test_oracle.py
 
 # The desktop and the web client, for the tests that drive them
 clients:

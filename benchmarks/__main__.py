@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trytond.modules.offline_sales.tests.store import Cluster
 
-from . import catalogs, journal
+from . import catalogs, documents, journal
 from .report import Report
 
 
@@ -22,12 +22,17 @@ def measure_catalogs(report, directory, arguments):
         catalogs.run_double(report, directory, first, arguments.size)
 
 
+def measure_documents(report, directory, arguments):
+    documents.run(report, directory, arguments.tickets)
+
+
 def measure_journal(report, directory, arguments):
     journal.run(report, directory)
 
 
 PARTS = {
     'catalogs': measure_catalogs,
+    'documents': measure_documents,
     'journal': measure_journal,
     }
 
@@ -42,6 +47,8 @@ def main():
         help="of which the median is taken")
     parser.add_argument('--no-double', dest='double', action='store_false',
         help="leave out the memory with twice as many")
+    parser.add_argument('--tickets', type=int, default=1000,
+        help="that a branch sends")
     parser.add_argument('--file', type=Path,
         default=Path(__file__).parent / 'latest.json')
     arguments = parser.parse_args()

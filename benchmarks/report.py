@@ -16,6 +16,10 @@ GOALS = {
     'double_fill.ratio_peak_mb_branch': 1.1,
     'double_fill.ratio_peak_mb_central': 1.1,
     'first_fill.longest_wait_seconds': 3,
+    'upload.seconds_until_safe': 5,
+    'process.ratio_to_direct': 1.1,
+    'process.speedup_over_proteus': -2,
+    'process.speedup_two_workers': -1.7,
     }
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 from proteus import Model, Wizard
@@ -20,7 +21,8 @@ from proteus import Model, Wizard
 from trytond.modules import offline_sales
 from trytond.modules.offline_sales.demo import look
 from trytond.modules.offline_sales.demo.checks import Checks
-from trytond.modules.offline_sales.demo.day import figures, plan, sell
+from trytond.modules.offline_sales.demo.day import (
+    figures, invoice, plan, sell)
 from trytond.modules.offline_sales.demo.tables import read
 from trytond.modules.offline_sales.tests.process import Server
 from trytond.modules.offline_sales.tests.store import SQLite
@@ -29,6 +31,7 @@ from trytond.modules.offline_sales.tests.template import TEMPLATES
 BRANCH = 'ESP'
 CASHIERS = ['esp.lupita', 'esp.martin']
 PRODUCTS, CUSTOMERS, TICKETS = 1000, 500, 20
+CUSTOMER = "Abarrotes El Faro"
 # The web client, where "make clients" puts it
 WEB = Path(offline_sales.__file__).parent / '.clients' / 'sao'
 CASH, CARDS, TAXES = '101.01', '102.02', ['208.01', '208.02']
@@ -230,6 +233,37 @@ class Demo:
             "The balance of the cash session",
             sum(s['balance'] for s in sessions), expected['cash'])
 
+    def invoice_offline(self):
+        """Make a customer and a prefactura of his that is paid, without
+        internet, and look at them in the books of the central"""
+        before = self.figures()['accounts']
+        ticket, = plan(self.company['products'], 1, seed=5)
+        self.central.stop()
+        with self.cashier() as config:
+            code, number, total = invoice(config, CUSTOMER, ticket)
+        self.checks.check(
+            "The prefactura is of the prices of the tickets",
+            abs(total - ticket.total) < Decimal('.05'))
+        self.central.start()
+        print(self.send())
+        self.checks.check(
+            f"The customer {code} and the prefactura {number}",
+            self.central.run(look.prefactura, self.company['id'], number), {
+                'code': code,
+                'customers': 1,
+                'state': 'processing',
+                'total': total,
+                'invoices': [['draft', CUSTOMER, total]],
+                'paid': ['posted'],
+                'receivable': -total,
+                })
+        change = Counter(self.figures()['accounts'])
+        change.subtract(before)
+        self.checks.check("The prefactura: cash", change.pop(CASH), total)
+        self.checks.check(
+            "The prefactura: an advance of the customer, nothing else",
+            [a for a in change.values() if a], [-total])
+
     def send_again(self):
         before = self.figures()
         message = self.send()
@@ -317,6 +351,8 @@ def run(demo, checks):
     checks.step("Kill the central right after a commit")
     tickets += demo.cut_after_commit()
     demo.look_at_tickets(demo.numbers, figures(tickets))
+    checks.step("The internet fails: a new customer and a prefactura, paid")
+    demo.invoice_offline()
 
 
 def main():

@@ -167,3 +167,32 @@ def sell(config, ticket):
         raise ValueError(
             f"the ticket is {sale.state}, to pay {sale.amount_to_pay}")
     return sale.number
+
+
+def invoice(config, name, ticket):
+    """Make a customer of the name and a prefactura of what is on the ticket,
+    paid in cash at the counter, as a cashier does
+
+    Return (code of the customer, number and total of the prefactura).
+    """
+    Method = Model.get('sale.point.payment.method', config=config)
+    Party = Model.get('party.party', config=config)
+    Payment = Model.get('offline_sales.prefactura.payment', config=config)
+    Product = Model.get('product.product', config=config)
+    Sale = Model.get('sale.sale', config=config)
+    customer = Party(name=name)
+    address = customer.addresses.new()
+    address.street_name, address.city = "Allende", "Ensenada"
+    customer.save()
+    sale = Sale(party=customer)
+    for sold in ticket.lines:
+        line = sale.lines.new()
+        line.product, = Product.find([('code', '=', sold.product['code'])])
+        line.quantity = float(sold.quantity)
+    sale.click('quote')
+    payment = Payment(sale=sale)
+    payment.method, = Method.find([('cash', '=', True)])
+    payment.save()
+    sale.click('confirm')
+    sale.reload()
+    return customer.code, sale.number, sale.total_amount

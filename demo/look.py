@@ -82,3 +82,26 @@ def sessions(point):
             'balance': session.balance,
             } for session in Session.search(
             [('point', '=', point)], order=[('id', 'ASC')])]
+
+
+def prefactura(company_id, number):
+    "Return what has become of the prefactura and its customer"
+    pool = Pool()
+    Party = pool.get('party.party')
+    Sale = pool.get('sale.sale')
+    with Transaction().set_context(
+            company=company_id, companies=[company_id]):
+        sale, = Sale.search([('number', '=', number)])
+        party = Party(sale.party.id)
+        return {
+            'code': party.code,
+            'customers': Party.search([
+                    ('name', '=', party.name)], count=True),
+            'state': sale.state,
+            'total': sale.total_amount,
+            'invoices': [
+                [i.state, i.party.name, i.total_amount]
+                for i in sale.invoices],
+            'paid': [p.move.state for p in sale.counter_payments],
+            'receivable': party.receivable,
+            }

@@ -4,12 +4,15 @@
 
 It begins in a millisecond, with the pools that are there.
 """
+import gc
 import json
 import os
 import signal
 import traceback
 
-__all__ = ['Fork']
+from trytond import backend
+
+__all__ = ['Fork', 'Killer']
 
 
 class Fork:
@@ -21,6 +24,9 @@ class Fork:
 
     def __init__(self, function):
         self.killed = self.error = None
+        # SQLite forbids to take open connections along: one that is collected
+        # there would take the locks of others away
+        gc.collect()
         read, write = os.pipe()
         self.pid = os.fork()
         if not self.pid:
@@ -60,3 +66,30 @@ class Fork:
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
+
+
+class Killer:
+    """Kills its own process at the k-th statement of SQL
+
+    count: of the statements so far.
+    """
+
+    def __init__(self, k=None):
+        self.k = k
+        self.count = 0
+
+    def install(self):
+        connect, killer = backend.Database.connect, self
+
+        def traced(database):
+            known = database._conn
+            database = connect(database)
+            if database._conn is not known:
+                database._conn.set_trace_callback(killer.see)
+            return database
+        backend.Database.connect = traced
+
+    def see(self, statement):
+        self.count += 1
+        if self.count == self.k:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -129,7 +129,12 @@ class Proxy:
 
     def _serve(self, client):
         "Pass on the requests of a connection"
-        server = socket.create_connection(('127.0.0.1', self.target))
+        try:
+            server = socket.create_connection(('127.0.0.1', self.target))
+        except OSError:
+            # Nobody is there
+            _close(client)
+            return
         with self._lock:
             self._open.add(server)
         try:

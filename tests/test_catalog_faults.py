@@ -12,7 +12,6 @@ import os
 import queue
 import random
 import secrets
-import signal
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from trytond import backend, config
+from trytond import config
 
 from trytond.modules.offline_sales.offline_sales.catalog import (  # isort: skip
     apply, refresh, staging)
@@ -31,7 +30,7 @@ from trytond.modules.offline_sales.offline_sales.exceptions import (  # isort: s
 
 from .counter import Counter
 from .edits import Edits
-from .fork import Fork
+from .fork import Fork, Killer
 from .proxy import Answer, Cut, Proxy, Stall
 from .comparison import faults, fingerprint
 from .store import SQLite
@@ -101,28 +100,14 @@ def case(shop, capsys):
 
 # Killed
 
-class Killer:
-    """Kills its own process at the k-th statement of SQL
+class StagingKiller(Killer):
+    "applying: the first statement of the apply"
 
-    count: of the statements so far; applying: the first one of the apply.
-    """
-
-    def __init__(self, k=None):
-        self.k = k
-        self.count = 0
-        self.applying = None
+    applying = None
 
     def install(self):
-        connect, killer = backend.Database.connect, self
-
-        def traced(database):
-            known = database._conn
-            database = connect(database)
-            if database._conn is not known:
-                database._conn.set_trace_callback(killer.see)
-            return database
-        backend.Database.connect = traced
-        init = staging.Staging.__init__
+        super().install()
+        init, killer = staging.Staging.__init__, self
 
         def initialize(self, *args):
             init(self, *args)
@@ -130,17 +115,15 @@ class Killer:
         staging.Staging.__init__ = initialize
 
     def see(self, statement):
-        self.count += 1
         if statement.startswith('ATTACH') and self.applying is None:
-            self.applying = self.count
-        if self.count == self.k:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.applying = self.count + 1
+        super().see(statement)
 
 
 def refresh_in_a_process(shop, k=None):
     "Return the Fork that refreshes, and notes the statements at the end"
     def work(note):
-        killer = Killer(k)
+        killer = StagingKiller(k)
         killer.install()
         obtain(shop.branch)
         note([killer.count, killer.applying])
