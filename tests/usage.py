@@ -5,9 +5,12 @@
     usage.open_usage(web.url, branch.name, give(central), 'esp.lupita')
 """
 import base64
+import json
 import re
 
 import requests
+
+from trytond.protocols.jsonrpc import JSONEncoder
 
 from trytond.modules.offline_sales.offline_sales.token.usage import (
     PARAMETER)
@@ -61,9 +64,11 @@ class Cashier:
 
     def post(self, path, method, params):
         response = self.web.post(
-            self.url + path, json={
-                'id': 1, 'method': method, 'params': params},
-            timeout=60, headers=self.headers())
+            self.url + path, data=json.dumps({
+                    'id': 1, 'method': method, 'params': params,
+                    }, cls=JSONEncoder),
+            timeout=60, headers={
+                'Content-Type': 'application/json', **self.headers()})
         if not response.ok:
             raise Refused(response.status_code)
         answer = response.json()
