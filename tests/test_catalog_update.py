@@ -46,8 +46,8 @@ def log(database):
                 [], order=[('id', 'ASC')])]
 
 
-def obtain(shop, **kwargs):
-    with shop.branch.transaction():
+def obtain(shop, user=1, **kwargs):
+    with shop.branch.transaction(user=user):
         return shop.branch.get('offline_sales.update').obtain(**kwargs)
 
 
@@ -55,7 +55,7 @@ def obtain(shop, **kwargs):
 
 def test_log_of_both_sides(shop):
     rename(shop.central)
-    obtain(shop)
+    obtain(shop, user=Counter(shop.branch).user)
     first, second = log(shop.branch)
     assert (first['kind'], second['kind']) == ('full', 'delta')
     assert second['models'] == "party.party: 1" and second['rows'] == 1
@@ -65,6 +65,9 @@ def test_log_of_both_sides(shop):
         updates = shop.central.get('offline_sales.update').search(
             [], order=[('number', 'ASC')])
         assert {u.branch.code for u in updates} == {'ESP'}
+        # Who is not known there is nobody
+        assert [u.user.login if u.user else None for u in updates] == [
+            None, 'esp.lupita']
     theirs = log(shop.central)
     for mine, other in zip([first, second], theirs, strict=True):
         for name in ['kind', 'state', 'rows', 'bytes', 'models', 'start']:

@@ -83,21 +83,24 @@ def test_service_has_no_stock(shop):
 
 
 def test_what_is_sold_is_taken_off_until_the_central_has_done_it(shop):
+    "By tickets and by prefacturas"
     counter = Counter(shop.branch)
     code = counter.codes(1, decimals=False)[0]
     before = at_branch(shop)[code]
     counter.sell([(code, 3)])
     assert at_branch(shop)[code] == before - 3
+    counter.invoice([(code, 2)])
+    assert at_branch(shop)[code] == before - 5
     # Not yet at the central: obtaining changes nothing
     obtain(shop)
-    assert at_branch(shop)[code] == before - 3
+    assert at_branch(shop)[code] == before - 5
     while {d['state'] for d in documents(shop.branch)} != {'accepted'}:
         send(shop)
     # Processed, but after what was on hand
-    assert at_branch(shop)[code] == before - 3
-    assert at_central(shop)[code] == before - 3
+    assert at_branch(shop)[code] == before - 5
+    assert at_central(shop)[code] == before - 5
     obtain(shop)
-    assert at_branch(shop)[code] == before - 3
+    assert at_branch(shop)[code] == before - 5
 
 
 def test_only_what_moved_travels(shop):
