@@ -86,8 +86,8 @@ setup(
         PACKAGE: info['xml'].split() + [
             'tryton.cfg', 'view/*.xml', 'report/*.fodt', 'report/*.fods',
             'locale/*.po', 'locale/override/*.po', 'icons/*.svg',
-            'tests/*.rst', 'tests/*.json', 'tests/*.txt',
-            'tests/payloads/*.json'],
+            'tests/*.txt',
+            'tests/clients/*.sh', 'tests/payloads/*.json'],
         COMMANDS: ['locale/*/LC_MESSAGES/*.[mp]o'],
         },
     python_requires='>=3.10',

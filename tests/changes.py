@@ -6,19 +6,11 @@ Each runs in the current transaction of a database, whatever that is, and what
 it returns can travel as JSON: the same runs in this process and in others.
 """
 import datetime as dt
-import json
 from decimal import Decimal
-
-from sql import Cast, Literal, Select
 
 from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
-
-from trytond.modules.offline_sales.offline_sales.catalog import (  # isort: skip
-    serve)
-from trytond.modules.offline_sales.offline_sales.catalog.spec import (  # isort: skip
-    Spec)
 
 from .replica import faults, here
 
@@ -918,40 +910,6 @@ def change_all(facts):
     for name, kind in KINDS.items():
         facts[name].update(kind(facts[name]).change() or {})
     return facts
-
-
-def unlike_lines(code):
-    """Return the names of the models whose rows PostgreSQL writes in JSON
-    otherwise than Python, and whether those of odd values are alike"""
-    with _company():
-        source = serve.Source(Spec(find(
-                        'offline_sales.branch', ('code', '=', code))))
-    odd = '\\N \t\n\\n ñ'
-    values = [
-        Literal(7), Literal(-2 ** 63), Literal(None), odd, True,
-        *[Cast(v, 'FLOAT') for v in [
-                '0.1', '1e-310', '1e22', '-0', 'NaN', 'Infinity']],
-        source._numeric(Decimal('1.10')), source._date(dt.date(2026, 2, 28)),
-        source._timestamp(Cast('2026-02-28 23:59:59.000001', 'TIMESTAMP')),
-        source._interval(Cast('1 day 0.5 s', 'INTERVAL')),
-        source._blob(bytes(range(256)))]
-
-    def read(make, query):
-        return sorted(
-            repr([float(v) if v in ['NaN', 'Infinity'] else v for v in row])
-            for _, line in make(query, 7) for row in json.loads(line))
-
-    def unlike(get_query, *args):
-        ours, plain = (
-            read(make, get_query(*args))
-            for make in [serve._copy, serve._fetch])
-        assert plain
-        return ours != plain
-    found = [
-        name for name in source.spec.models
-        if source.root(name)[0] and unlike(source.rows, name)]
-    assert len(source.spec.models) > 20
-    return found, unlike(Select, list(values))
 
 
 def end_all(facts):

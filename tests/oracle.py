@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
+from trytond import config
+
 from .counter import documents, send
 from .days import NextDay, Send, draw
 from .desk import Clerk, Office
@@ -74,8 +76,22 @@ class Oracle:
     def login(self, who, database, login, *args):
         return who.login(self.shop.web.url, database, login, *args)
 
+    @contextmanager
+    def patience(self):
+        "Nobody is logged out while another works, however slow the machine"
+        timeout = config.get('session', 'timeout')
+        config.set('session', 'timeout', str(24 * 60 * 60))
+        try:
+            yield
+        finally:
+            config.set('session', 'timeout', timeout)
+
     def compare(self):
         "Raise Difference if it matters where the days are done"
+        with self.patience():
+            self._compare()
+
+    def _compare(self):
         central = self.shop.central
         # Who is logged in before the copy is so in the copy
         with self.login(Office, 'central', 'admin') as office:
@@ -111,12 +127,17 @@ class Oracle:
                 for act in acts:
                     self.do(clerk, act)
                 self.edit(office, edits)
-                # It sends before
-                self.shop.obtain()
+                self.refresh()
         send(self.shop)
         self.check_sent()
         office.post()
         office.reconcile()
+
+    def refresh(self):
+        "Send and obtain, as the schedule does"
+        branch = self.shop.branch
+        with branch.transaction():
+            branch.get('offline_sales.update').obtain(send=True)
 
     def do(self, clerk, act):
         if isinstance(act, NextDay):

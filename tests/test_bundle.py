@@ -181,7 +181,7 @@ def test_shop_installs_from_the_bundle(zipped, office, tmp_path):
         'PIP_NO_INDEX': '1',
         }
     done = subprocess.run(
-        [zipped / 'instalar.sh', tmp_path / 'program'], env=environment,
+        ['sh', zipped / 'instalar.sh', tmp_path / 'program'], env=environment,
         capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "branch init" in done.stdout
@@ -207,6 +207,6 @@ def test_shop_installs_from_the_bundle(zipped, office, tmp_path):
     assert technician.type('doctor')[0] == 6  # It does not run yet
     (zipped / 'ruedas' / 'SHA256SUMS').write_text('0' * 64 + '  x.whl\n')
     done = subprocess.run(
-        [zipped / 'instalar.sh', tmp_path / 'other'], env=environment,
+        ['sh', zipped / 'instalar.sh', tmp_path / 'other'], env=environment,
         capture_output=True, text=True)
     assert (done.returncode, "dañado" in done.stderr) == (1, True)

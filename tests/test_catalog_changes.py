@@ -80,5 +80,3 @@ def test_changes_with_a_central_on_postgresql(make_server, backend):
         all_.begin_all, central.url, central.database, **prepared, user=0)
     facts = central.run(all_.change_all, facts, context=context)
     assert branch.run(all_.end_all, facts, user=0) == []
-    if backend == 'sqlite':
-        assert central.run(all_.unlike_lines, prepared['code']) == ([], False)

@@ -7,6 +7,24 @@ import pytest
 
 from trytond.admin import validate
 
+# What tells their records apart, by model
+CATALOGS = {
+    'currency.currency': 'code',
+    'country.subdivision': 'code',
+    'party.party': 'code',
+    'party.identifier': 'code',
+    'party.address': 'rec_name',
+    'party.contact_mechanism': 'value',
+    'account.account': 'code',
+    'account.tax': 'name',
+    'account.invoice.payment_term': 'name',
+    'product.uom': 'name',
+    'product.category': 'rec_name',
+    'product.price_list': 'name',
+    'sale.point.payment.method': 'name',
+    'sale.point.cash.transfer.type': 'name',
+    }
+
 
 def read(database, model, name='code', domain=()):
     with database.transaction():
@@ -15,26 +33,11 @@ def read(database, model, name='code', domain=()):
             getattr(r, name) or '' for r in Model.search(list(domain)))
 
 
-@pytest.mark.parametrize('model, name', [
-        ('currency.currency', 'code'),
-        ('country.subdivision', 'code'),
-        ('party.party', 'code'),
-        ('party.identifier', 'code'),
-        ('party.address', 'rec_name'),
-        ('party.contact_mechanism', 'value'),
-        ('account.account', 'code'),
-        ('account.tax', 'name'),
-        ('account.invoice.payment_term', 'name'),
-        ('product.uom', 'name'),
-        ('product.category', 'rec_name'),
-        ('product.price_list', 'name'),
-        ('sale.point.payment.method', 'name'),
-        ('sale.point.cash.transfer.type', 'name'),
-        ])
-def test_catalog_is_that_of_the_central(shop, model, name):
-    values = read(shop.central, model, name)
-    assert values
-    assert read(shop.branch, model, name) == values
+def test_catalogs_are_those_of_the_central(shop):
+    for model, name in CATALOGS.items():
+        values = read(shop.central, model, name)
+        assert values, model
+        assert read(shop.branch, model, name) == values, model
 
 
 def test_products_are_those_that_can_be_sold(shop):

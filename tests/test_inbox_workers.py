@@ -164,9 +164,12 @@ def facts(code):
 
 
 def test_online_cashier_is_never_refused(day, make_server):
-    "While two workers process the day of a branch"
-    central = make_server(
-        'central', 'company', 'postgresql', {'queue': {'worker': True}})
+    """While two workers process the day of a branch
+
+    By the configuration of the manual.
+    """
+    central = make_server('central', 'company', 'postgresql', {
+            'database': {'retry': 10}, 'queue': {'worker': True}})
     methods = central.run(facts, 'ESP')
     central.run(receive, 'ESP', day['entries'])
     central.start()

@@ -126,8 +126,9 @@ class Staging:
             if column.sql_type == 'FLOAT']
         for i in floats:
             for row in rows:
-                # JSON has no number for what is not finite
-                if isinstance(row[i], str):
+                # PostgreSQL writes 1.0 as 1, and what is not finite, for
+                # which JSON has no number, as text
+                if row[i] is not None:
                     row[i] = float(row[i])
         names = ''.join(f', c{i}' for i in range(len(model.columns)))
         marks = ', ?' * len(model.columns)

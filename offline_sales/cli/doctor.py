@@ -148,11 +148,11 @@ def _processes(place):
     try:
         socket.create_connection((reach(host), port), timeout=5).close()
     except OSError:
-        yield Finding('port', 'error', _(
+        yield Finding('served', 'error', _(
                 "Nobody answers at {url}; see {log}").format(
                 url=place.url, log=place.logs / 'server.log'))
     else:
-        yield Finding('port', 'ok', _("It answers at {url}.").format(
+        yield Finding('served', 'ok', _("It answers at {url}.").format(
                 url=place.url))
 
 
