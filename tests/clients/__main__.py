@@ -82,7 +82,7 @@ print(done.stdout.rpartition(':')[2].strip())
                 f'localhost:{server.port}', server.database, user, shots,
                 json.dumps(facts), *answers],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=300)
+            timeout=900)
         seconds = time.monotonic() - begun
         print(f"{'FAILED' if done.returncode else 'ok':<6} {client:<8} "
             f"{scenario:<14} {seconds:5.0f} s", flush=True)

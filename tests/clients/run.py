@@ -23,7 +23,7 @@ def main():
         client.login(answers)
         getattr(scenarios, scenario)(client, facts)
     import_module(f'{name}_drive').drive(
-        server, db, user, run, shots, SCREEN, timeout=60, lang='es')
+        server, db, user, run, shots, SCREEN, timeout=120, lang='es')
 
 
 if __name__ == '__main__':

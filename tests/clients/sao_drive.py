@@ -176,10 +176,9 @@ class Sao:
         try:
             button.click(timeout=2000)
         except TooLong as exception:
-            if 'infobar' not in str(exception):
-                raise
-            # A message hides the button: close it, as the user must do
-            self.page.locator('.infobar .close:visible').first.click()
+            if 'infobar' in str(exception):
+                # A message hides the button: close it, as the user must do
+                self.page.locator('.infobar .close:visible').first.click()
             button.click()
 
     def row(self, text):
