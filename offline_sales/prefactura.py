@@ -234,9 +234,9 @@ class Sale(metaclass=PoolMeta):
         Document = pool.get('offline_sales.document')
         Update = pool.get('offline_sales.update')
         domain = ['OR', ('state', 'in', ['pending', 'sent', 'rejected'])]
-        for update in Update.search(
-                [('state', '=', 'done')], order=[('start', 'DESC')], limit=1):
-            domain.append(('processed', '>=', update.start))
+        if update := Update.last_success():
+            # When it was settled by this side's clock, as is the update's
+            domain.append(('write_date', '>=', update.start))
         party = self.credit_party
         sales = {
             d.record for d in Document.search([
