@@ -957,6 +957,14 @@ def test_what_was_sold_to_a_replaced_customer(shop, clerk, central):
     code, = counter.codes(1)
     counter.sell([(code, 1)], party=party)
     counter.invoice([(code, 1)], party=party)
+    clerk.write(party, name="De la sucursal")
+
+    def narrow():
+        "The branch knows the one who was replaced"
+        Catalog = central.get('offline_sales.catalog')
+        Catalog.write(Catalog.search([('model', '=', 'party.party')]), {
+                'domain': f'[["id", "!=", {other}]]'})
+    central.run(narrow)
 
     def replace():
         Replace = shop.central.get('party.replace', type='wizard')
@@ -975,4 +983,5 @@ def test_what_was_sold_to_a_replaced_customer(shop, clerk, central):
             *inbox.get('sale.point.sale').search(inbox.offline),
             *inbox.get('sale.sale').search([('number', 'like', 'ESP-P-%')])]
         return [sale.party.id for sale in sales]
+    assert set(inbox.states()) == {'processed'}
     assert shop.central.run(parties) == [other, other]

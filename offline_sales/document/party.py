@@ -28,7 +28,7 @@ from . import payload as payload_
 from .adapter import Adapter, about
 from .customer import NUMBER, SET, CustomerSchema
 from .merge import are_equal, change, compare, merge
-from .tree import Forest, find
+from .tree import Forest, find, find_replaced
 
 # The nodes of a customer, and the characters of a text
 MAX_NODES = 1000
@@ -37,7 +37,6 @@ MAX_TEXT = 10_000
 SEPARATORS = '- ._/'
 # What is the same if it says the same, whoever adds it
 SAID = {'party.identifier', 'party.contact_mechanism'}
-
 
 
 class _Replace(Function):
@@ -300,11 +299,7 @@ class PartyAdapter(Adapter):
         "Return the customer of the id, or the one that replaced it"
         pool = Pool()
         Party = pool.get(self.model)
-        party, seen = Party(id_), set()
-        while party.replaced_by and party.id not in seen:
-            seen.add(party.id)
-            party = party.replaced_by
-        return party
+        return Party(find_replaced([id_]).get(id_, id_))
 
     def create(self, entries, forest):
         pool = Pool()

@@ -170,7 +170,7 @@ class PrefacturaAdapter(SaleAdapter):
                     'foreign_record', model=adapter.model, id=id_)
             # What it made is its own, what a person chose is checked
             if isinstance(values[name], int) and not entry.document.repair:
-                adapter.check_served(branch, id_)
+                adapter.check_served(branch, values[name])
 
     def get_points(self, contents):
         return super().get_points(contents) + [

@@ -9,6 +9,7 @@ from trytond.pool import Pool
 from ..exceptions import Rejection
 from .adapter import Adapter
 from .payload import is_key, walk
+from .tree import Forest
 
 SESSION = 'sale.point.cash.session'
 
@@ -64,6 +65,10 @@ class SaleAdapter(Adapter):
                 } for row in totals['taxes']]
 
     # What is refused
+
+    def get_forest(self, entries):
+        # What was sold to a customer who was replaced is of who replaced him
+        return Forest([e.payload['record'] for e in entries], follow=True)
 
     def check(self, entries, forest):
         self.products = self.get_products(entries, forest)

@@ -237,12 +237,13 @@ def find_replaced(ids):
 class Forest:
     """The trees of documents, with what their references are at the central
 
-    Look-ups are made for all the trees at once. A party that was replaced is
-    the one that replaced it.
+    Look-ups are made for all the trees at once.
+    follow: whether a party that was replaced is the one that replaced it.
     """
 
-    def __init__(self, trees, schema=None):
+    def __init__(self, trees, schema=None, follow=False):
         self.schema = schema or Schema()
+        self._follow = follow
         self._ids = defaultdict(set)
         self._identities = defaultdict(dict)
         self._replaced = {}
@@ -274,7 +275,7 @@ class Forest:
         ids = {k for k in keys if isinstance(k, int)}
         self._ids[Model.__name__] = find(Model, ids.union(identities.values()))
         self._identities[Model.__name__] = identities
-        if Model.__name__ == CUSTOMER:
+        if self._follow and Model.__name__ == CUSTOMER:
             self._replaced = find_replaced(self._ids[CUSTOMER])
 
     def get(self, model, key):
