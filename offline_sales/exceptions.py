@@ -321,6 +321,10 @@ class CashDifferenceWarning(TrytonWarning):
     "What is counted is not what should be there"
 
 
+class CashUncountedWarning(TrytonWarning):
+    "The cut of a branch's session has not come"
+
+
 class PrefacturaError(UserError):
     "Why a prefactura cannot be confirmed or cancelled"
 

@@ -18,7 +18,8 @@ from trytond.wizard import StateReport
 
 from .document.adapter import CHARGED, is_replay
 from .exceptions import (
-    CashDifferenceWarning, DocumentError, OfflineAccessError, Rejection)
+    CashDifferenceWarning, CashUncountedWarning, DocumentError,
+    OfflineAccessError, Rejection)
 from .product import OfflineQuantityMixin
 
 # The session of the cash that a payment brings, when it is done again
@@ -438,25 +439,52 @@ class CashSession(metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def post(cls, sessions):
+        pool = Pool()
+        UserWarning_ = pool.get('res.user.warning')
         _check_posting(sessions)
-        for session in sessions:
+        closed = [s for s in sessions if s.state == 'closed']
+        for session in closed:
             if not session.is_counted():
-                raise DocumentError(gettext(
-                        'offline_sales.msg_cash_session_uncounted',
-                        session=session.rec_name))
+                key = UserWarning_.format('cash_session_uncounted', [session])
+                if UserWarning_.check(key):
+                    raise CashUncountedWarning(key, gettext(
+                            'offline_sales.msg_cash_session_uncounted',
+                            session=session.rec_name))
+        for session in closed:
+            session.presume()
         super().post(sessions)
+
+    @without_check_access
+    def presume(self):
+        "Have what should be there stand for what no cut of a branch counted"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        documents = self._get_documents()
+        if 'cash_session' not in documents or documents.get('cash_cut') in {
+                'prepared', 'processed'}:
+            return
+        end = self.start_amount + self.balance
+        if self.end_amount != end:
+            self.end_amount = end
+            self.save()
+        Document.get_adapter('cash_cut').note_next(self)
 
     @without_check_access
     def is_counted(self):
         "Return False while the cut of a branch's session is still to come"
+        documents = self._get_documents()
+        return 'cash_session' not in documents or 'cash_cut' in documents
+
+    def _get_documents(self):
+        "Return the states of what a branch said of the session, by kind"
         pool = Pool()
         Document = pool.get('offline_sales.document')
-        kinds = {
-            d.kind for d in Document.search([
-                    ('record', '=', str(self)),
-                    ('state', 'in', ['prepared', 'processed', 'voided']),
-                    ])}
-        return 'cash_session' not in kinds or 'cash_cut' in kinds
+        # What was voided counts where there is nothing else
+        return {
+            d.kind: d.state for d in sorted(Document.search([
+                        ('record', '=', str(self)),
+                        ('state', 'in', ['prepared', 'processed', 'voided']),
+                        ]), key=lambda d: d.state != 'voided')}
 
 
 class CashTransfer(metaclass=PoolMeta):

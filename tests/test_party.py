@@ -985,3 +985,37 @@ def test_what_was_sold_to_a_replaced_customer(shop, clerk, central):
         return [sale.party.id for sale in sales]
     assert set(inbox.states()) == {'processed'}
     assert shop.central.run(parties) == [other, other]
+
+
+def test_customer_who_is_erased(shop, clerk, central, inbox):
+    "With what branches said, and what they say late"
+    party, there = clerk.known()
+    clerk.write(party, name="De la sucursal")
+    central.write('party.party', there, name="Del centro")
+    send(shop)
+    clerk.write(party, name="Otra")
+    late, = inbox.entries(('state', '=', 'pending'))
+    inbox.receive([late])
+
+    def erase():
+        Erase = shop.central.get('party.erase', type='wizard')
+        session, _, _ = Erase.create()
+        Erase.execute(session, {'ask': {'party': there}}, 'erase')
+    central.write('party.party', there, active=False)
+    # What is not done yet would tell again
+    with pytest.raises(UserError):
+        central.run(erase)
+
+    inbox.process()
+    central.run(erase)
+    assert [d['payload'] for d in documents(shop.central)] == ['', '']
+    assert central.conflicts()[0][2:5] == (None, None, None)
+    # It is told of as before
+    shop.branch.run(shop.branch.get('offline_sales.document').doubt)
+    send(shop)
+    clerk.write(party, name="Más tarde")
+    clerk.write(party, lang=None)
+    send(shop)
+    last = documents(shop.central)[-1]
+    assert (last['state'], last['reason']) == ('rejected', 'customer_erased')
+    assert read(shop.central, there)['name'] is None

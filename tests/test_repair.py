@@ -2,6 +2,7 @@
 # level of this repository contains the full copyright notices and license.
 "Documents that the central set aside, repaired by a person"
 import datetime as dt
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -535,3 +536,139 @@ def test_voided_ticket_is_not_opened_again(shop, counter, inbox, desk):
     assert at_branch['state'] == 'voided'
     with pytest.raises(UserError):
         counter.button('sale.point.sale', 'open', sale)
+
+
+def test_ticket_of_a_customer_who_was_voided(shop, counter, inbox, desk):
+    "It does not wait for ever, and is of another then"
+    def create():
+        party, = shop.branch.get('party.party').create([{'name': "Rosa"}])
+        return party.id, party.code
+    party, code = counter.run(create)
+    there = shop.central.run(lambda: inbox.get('party.party').create([
+                {'name': "Rosa Díaz", 'code': code}])[0].id)
+    counter.sell([(counter.codes(1)[0], 1)], party=party)
+    send(shop)
+    document, = documents(shop.central, ('kind', '=', 'party'))
+    desk.press('void', document)
+    ticket, = inbox.tickets()
+    assert (ticket['state'], ticket['reason']) == (
+        'rejected', 'customer_voided')
+    send(shop)
+    # Nobody sells to her again
+    assert not shop.branch.run(
+        lambda: shop.branch.get('party.party')(party).active)
+    _, _, form = desk.open(ticket)
+    value, = {
+        r['value'] for r in form['rows'] if r['model'] == 'party.party'}
+    desk.press('repair', ticket, {value: f'party.party,{there}'})
+    ticket, = inbox.tickets()
+    assert ticket['state'] == 'processed'
+
+    def parties():
+        return [s.party.id for s in inbox.get('sale.point.sale').search(
+                inbox.offline)]
+    assert shop.central.run(parties) == [there]
+
+
+def test_prepared_that_cannot_be_posted(
+        shop, counter, inbox, desk, monkeypatch):
+    "What was made of it stays: it is tried again, and nothing else"
+    counter.sell_some(1)
+
+    def fail(cls, moves):
+        raise UserError("The period is closed.")
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox.get('account.move'), 'post', classmethod(fail))
+        inbox.deliver()
+        document, = inbox.tickets()
+        assert (document['state'], document['reason']) == (
+            'prepared', 'refused')
+        for button in ['void', 'repair']:
+            with pytest.raises(Fault) as refused:
+                desk.press(button, document, accept=True)
+            assert "try again" in refused.value.text
+        desk.press('retry', document)
+        assert inbox.tickets()[0]['reason'] == 'refused'
+    desk.press('retry', document)
+    document, = inbox.tickets()
+    assert document['state'] == 'processed'
+    assert moves(shop.central, document['number'])['state'] == 'posted'
+
+
+def test_only_what_was_shown_is_accepted(shop, counter, inbox, desk):
+    code, = counter.codes(1, decimals=False)
+    counter.sell([(code, 1)])
+    session, ticket = inbox.entries()
+    product = line(contents(ticket))['product']
+
+    def falsify(values):
+        line(values)['product'] = 999_999
+        values['totals']['tax'] += 1
+        values['totals']['cash'] += 500
+        for row in values['totals']['payments']:
+            row['amount'] += 500
+    inbox.receive([session, change(ticket, falsify)])
+    inbox.process()
+    document, = inbox.tickets()
+    assert document['reason'] == 'missing_record'
+    # Nothing was said of totals when it was accepted
+    desk.press(
+        'repair', document, {
+            "999999 (does not exist)": f'product.product,{product}'},
+        accept=True)
+    document, = inbox.tickets()
+    assert (document['state'], document['reason']) == (
+        'rejected', 'total_changed')
+    for name in ['tax', 'cash', 'payments']:
+        assert name in document['text']
+    desk.press('repair', document, accept=True)
+    document, = inbox.tickets()
+    assert document['state'] == 'processed'
+
+
+def test_number_taken_and_employee_of_another(shop, counter, inbox, desk):
+    counter.sell_some(2)
+    session, first, second = inbox.entries()
+    number = contents(first)['header']['number']
+
+    def another():
+        users = inbox.get('offline_sales.branch')(inbox.branch).users
+        return inbox.get('company.employee').search([
+                ('id', 'not in', [e.id for u in users for e in u.employees]),
+                ], limit=1)[0].id
+    other = shop.central.run(another)
+
+    def repeat(values):
+        for node in [values['record'], *(
+                    child
+                    for children in values['record']['children'].values()
+                    for child in children)]:
+            node['key'] = str(uuid.uuid4())
+    inbox.receive([session, first, change(first, repeat, new_uuid=True),
+            change(second, lambda v: v['record']['values'].update(
+                    employee=other))])
+    inbox.process()
+    _, twin, third = inbox.tickets()
+    assert [twin['reason'], third['reason']] == [
+        'number_taken', 'foreign_employee']
+    with pytest.raises(Fault):
+        desk.press('repair', twin)
+    desk.press('repair', twin, number=number)
+    assert inbox.tickets()[1]['reason'] == 'number_taken'
+    desk.press('repair', twin, number=f'{number}-BIS')
+
+    def numbers():
+        return sorted(s.number for s in inbox.get('sale.point.sale').search(
+                inbox.offline))
+    assert shop.central.run(numbers) == [number, f'{number}-BIS']
+    # What was printed stands in the journal
+    twin = inbox.tickets()[1]
+    assert (twin['state'], twin['number']) == ('processed', number)
+
+    def employ():
+        user, = inbox.get('res.user').search([('login', '=', 'esp.lupita')])
+        user.employees = (*user.employees, other)
+        user.save()
+    shop.central.run(employ)
+    inbox.process()
+    assert inbox.tickets()[2]['state'] == 'processed'

@@ -48,6 +48,7 @@ class Adapter:
     posted -- whether there is something to post once all is prepared
     final_state -- of the records that must have a document, if all must
     dates -- the names of the columns by model that a repair re-dates
+    by -- the names of the columns of the employees who did it
     acceptable -- the names of the totals whose difference a person may accept
     """
     kind = None
@@ -59,6 +60,7 @@ class Adapter:
     posted = False
     final_state = None
     dates = {}
+    by = []
     acceptable = frozenset()
 
     # At the branch
@@ -191,6 +193,13 @@ class Adapter:
         "Return the points of sale of which the document says that it is"
         point = contents['header'].get('point')
         return [point] if point or self.of_point else []
+
+    def get_employees(self, contents):
+        "Return who did it, as the document says, as a set"
+        values = contents['record']['values']
+        return {
+            values[name] for name in self.by
+            if isinstance(values.get(name), (int, str))}
 
     def check_contents(self, contents):
         "Raise Unreadable if the payload is not one of the kind"
@@ -371,21 +380,31 @@ class Adapter:
 
     def verify_totals(self, entry, record):
         "Raise Rejection if a total is not that of the branch"
-        expected = entry.payload['totals']
-        accepted = (
-            self.acceptable if entry.document.is_accepted() else frozenset())
+        totals = entry.payload['totals']
+        accepted = self.acceptable & entry.document.get_accepted(
+            self.acceptable)
+        differences = {}
         for name, found in self.get_totals(record).items():
             if name in accepted or (
-                    name in self.later_totals and name not in expected):
+                    name in self.later_totals and name not in totals):
                 continue
             if name in self.totals_references:
                 found = self._sort_rows(name, found)
-            if _plain(expected.get(name)) != _plain(found):
-                raise Rejection(
-                    self.get_total_code(name, expected.get(name), found),
-                    entry.document, total=name,
-                    expected=show(self.describe(name, expected.get(name))),
-                    found=show(self.describe(name, found)))
+            if _plain(totals.get(name)) != _plain(found):
+                differences[name] = totals.get(name), found
+        for name, (expected, found) in differences.items():
+            # Whoever accepts one is shown all
+            raise Rejection(
+                self.get_total_code(name, expected, found),
+                entry.document, total=name,
+                expected=show(self.describe(name, expected)),
+                found=show(self.describe(name, found)),
+                totals=list(differences),
+                others="".join(
+                    f"\n{other}: {show(self.describe(other, values[0]))} → "
+                    f"{show(self.describe(other, values[1]))}"
+                    for other, values in differences.items()
+                    if other != name))
 
     def get_total_code(self, name, expected, found):
         "Return the code of the rejection because of the total"
@@ -407,6 +426,9 @@ class Adapter:
     def get_schema(self):
         "Return the definitions of what a payload holds"
         return tree_.Schema()
+
+    def void(self, document):
+        "Do what follows from that the document, which is read, is voided"
 
     def is_linkable(self, contents):
         "Return if what the contents make may be a customer who is here"

@@ -214,6 +214,8 @@ class CashCutAdapter(_Adapter):
             raise Rejection('identity_taken', model=self.model)
         if not kinds:
             raise Rejection('unreadable', what='session')
+        if session.state == 'posted':
+            raise Rejection('session_posted')
 
     def create(self, entries, forest):
         pool = Pool()
@@ -288,7 +290,40 @@ class CashCutAdapter(_Adapter):
                 for t in document.record.transfers
                 if t.move.state == 'draft'])
 
+    def conclude(self, document):
+        self.note_next(document.record)
+
+    def note_next(self, session):
+        "Have a person look at the next cut if it began with other cash"
+        pool = Pool()
+        Document = pool.get('offline_sales.document')
+        if not session.next_session:
+            return
+        following = session.__class__(session.next_session.id)
+        for cut in Document.search([
+                    ('record', '=', str(following)),
+                    ('kind', '=', self.kind),
+                    ('state', 'in', ['prepared', 'processed']),
+                    ]):
+            start = cut.get_repaired()['totals']['start']
+            if start != following.start_amount and not cut.is_accepted():
+                cut.set_reason(Rejection(
+                        'start_changed', expected=str(start),
+                        found=str(following.start_amount)))
+                cut.attention = True
+                cut.save()
+
     # Repair
+
+    def void(self, document):
+        "What should be in the drawer stands for what is not counted"
+        pool = Pool()
+        Session = pool.get('sale.point.cash.session')
+        tree = document.get_repaired()['record']
+        if id_ := Forest([tree]).get(self.model, tree['key']):
+            document.record = f'{self.model},{id_}'
+            document.save()
+            Session(id_).presume()
 
     def get_difference(self, document, contents):
         """Return by how much the cash that was counted is more than what the

@@ -141,12 +141,13 @@ class Document(ModelSQL, ModelView):
                 'offline_sales.msg_document_uuid_unique'),
             ('number_unique', Exclude(t,
                     (t.point, Equal), (t.kind, Equal), (t.number, Equal),
-                    where=(t.number != Null) & t.state.in_(cls.LIVE)),
+                    where=(t.number != Null) & t.state.in_(cls.LIVE)
+                    & (t.repair == Null)),
                 'offline_sales.msg_document_number_unique'),
             ('prefactura_number_unique', Exclude(t,
                     (t.branch, Equal), (t.number, Equal),
                     where=(t.kind == 'prefactura') & (t.number != Null)
-                    & t.state.in_(cls.LIVE)),
+                    & t.state.in_(cls.LIVE) & (t.repair == Null)),
                 'offline_sales.msg_document_number_unique'),
             ]
         cls._sql_indexes.update([
@@ -223,9 +224,10 @@ class Document(ModelSQL, ModelView):
     def get_reason(self, name):
         if not self.reason_code:
             return None
+        params = self.reason_params or {}
         return gettext(
             f'offline_sales.msg_document_{self.reason_code}',
-            **(self.reason_params or {}))
+            **params) + params.get('others', '')
 
     def get_rec_name(self, name):
         return self.number or self.uuid

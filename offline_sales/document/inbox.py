@@ -216,8 +216,10 @@ class Document(metaclass=PoolMeta):
     def report(cls, branch, asked):
         "See status"
         kept = cls._get_kept(branch, asked)
-        made = [d for d in kept.values() if d.state == 'processed']
-        trees = {d: d.get_repaired()['record'] for d in made}
+        trees = {
+            d: d.get_repaired()['record'] for d in kept.values()
+            # What was erased speaks of nothing any more
+            if d.state == 'processed' and d.payload}
         forest = Forest(trees.values())
         answers = {}
         for uuid in asked:
@@ -226,8 +228,10 @@ class Document(metaclass=PoolMeta):
                 answers[uuid] = _answer('unknown')
                 continue
             answers[uuid] = document.get_answer()
-            if document in trees:
+            if document.state == 'processed':
                 answers[uuid]['processed'] = document.processed
+                answers[uuid]['records'] = {}
+            if document in trees:
                 answers[uuid]['records'] = {
                     node['key']: [
                         node['model'], forest.get(node['model'], node['key'])]

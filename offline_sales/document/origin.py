@@ -14,7 +14,7 @@ from .tree import find
 
 # The codes of the rejections that end when a person puts the user or the
 # point back
-CODES = ['foreign_point', 'foreign_user']
+CODES = ['foreign_point', 'foreign_user', 'foreign_employee']
 
 
 class Origins:
@@ -27,13 +27,15 @@ class Origins:
         "Raise Rejection if the contents name what is not the branch's"
         if branch.id not in self._found:
             self._found[branch.id] = (
-                self._get_points(branch), self._get_users(branch))
-        points, users = self._found[branch.id]
+                self._get_points(branch), *self._get_people(branch))
+        points, users, employees = self._found[branch.id]
         for point in adapter.get_points(contents):
             if type(point) is not int or point not in points:
                 raise Rejection('foreign_point')
         if contents['header'].get('user') not in users | {None}:
             raise Rejection('foreign_user')
+        if not adapter.get_employees(contents) <= employees:
+            raise Rejection('foreign_employee')
 
     def _get_points(self, branch):
         "Return its offline points, and those it had that are no other's now"
@@ -46,11 +48,16 @@ class Origins:
                 ])
         return points - {r.offline_point.id for r in others}
 
-    def _get_users(self, branch):
+    def _get_people(self, branch):
+        "Return its users, and the employees that they are"
         pool = Pool()
         BranchUser = pool.get('offline_sales.branch-res.user')
         User = pool.get('res.user')
-        return find(User, _had(BranchUser, 'user', branch))
+        users = find(User, _had(BranchUser, 'user', branch))
+        employees = {
+            e.id for u in User.browse(list(users))
+            for e in [u.employee, *u.employees] if e}
+        return users, employees
 
 
 def _had(Model, name, branch):

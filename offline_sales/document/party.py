@@ -127,6 +127,12 @@ class PartyAdapter(Adapter):
         # What the central made of it is fetched with the next catalogs
         for model, ids in customer.find_local(documents).items():
             Link.forget(model, ids)
+        # The central will never know who is sold to
+        voided = [
+            d.record for d in documents if d.state == 'voided' and d.record
+            and d.get_contents().get('base') is None]
+        with Transaction().set_user(0):
+            Party.write(voided, {'active': False})
         for uuid, model, central in twins:
             if model != self.model:
                 continue
@@ -245,7 +251,10 @@ class PartyAdapter(Adapter):
                 'forbidden_field', model=self.model, fields=NUMBER)
         id_ = forest.get(self.model, tree['key'])
         self.check_served(entry.document.branch, id_)
-        parties = {id_, self.follow(id_).id}
+        party = self.follow(id_)
+        if not party.active and party.name is None:
+            raise Rejection('customer_erased')
+        parties = {id_, party.id}
         before = {(n['model'], n['key']) for n in payload_.walk(base)}
         for part in [tree, base]:
             for node in payload_.walk(part):

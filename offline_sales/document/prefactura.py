@@ -17,7 +17,6 @@ _RESULTS = {
     'untaxed_amount_cache', 'tax_amount_cache', 'total_amount_cache',
     'invoices_ignored', 'invoices_recreated',
     }
-_BY = ['quoted_by', 'confirmed_by']
 
 
 class PrefacturaAdapter(SaleAdapter):
@@ -39,6 +38,7 @@ class PrefacturaAdapter(SaleAdapter):
         'offline_sales.prefactura.payment': {'move'},
         }
     posted = True
+    by = ['quoted_by', 'confirmed_by']
     final_state = 'confirmed'
     dates = {
         'sale.sale': {'sale_date', 'quotation_date', 'shipping_date'},
@@ -206,7 +206,7 @@ class PrefacturaAdapter(SaleAdapter):
         for entry, sale in zip(entries, sales, strict=True):
             values = entry.payload['record']['values']
             if missing := [
-                    name for name in _BY
+                    name for name in self.by
                     if getattr(sale, name) and not values.get(name)]:
                 Sale.write([sale], dict.fromkeys(missing))
 

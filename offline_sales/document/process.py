@@ -24,6 +24,7 @@ from trytond.ir.cron import str2bigint
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, TransactionError
 
+from ..catalog.catalog import CUSTOMER
 from ..exceptions import Rejection
 from . import durability
 from .adapter import REPLAY, Entry
@@ -271,11 +272,25 @@ class Document(metaclass=PoolMeta):
         self.set_reason(rejection)
 
     def wait(self, reason):
-        "Keep in sight what the document waits for"
+        "Keep in sight what the document waits for, or that it never comes"
         pool = Pool()
         Model = pool.get('ir.model')
+        for model, key in reason:
+            if model == CUSTOMER and self._is_voided(key):
+                self.reject(Rejection('customer_voided'))
+                return
         self.set_reason(Rejection('waiting', records=", ".join(sorted(
                         {Model.get_name(model) for model, _ in reason}))))
+
+    def _is_voided(self, customer):
+        "Return True if all that the branch said of its customer was voided"
+        cls = self.__class__
+        return {d.state for d in cls.search([
+                    ('branch', '=', self.branch.id),
+                    ('kind', '=', 'party'),
+                    ('payload', 'like', f'%"key":"{customer}"%'),
+                    ('id', '!=', self.id),
+                    ])} == {'voided'}
 
     def finish(self):
         self.state = 'processed'

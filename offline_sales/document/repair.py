@@ -63,6 +63,14 @@ def replace(contents, adapter, references):
     return contents
 
 
+def renumber(contents, number):
+    "Return the contents with another number"
+    contents = copy.deepcopy(contents)
+    contents['header']['number'] = number
+    contents['record']['values']['number'] = number
+    return contents
+
+
 def redate(contents, adapter, date):
     "Return the contents as of another date"
     contents = copy.deepcopy(contents)
@@ -98,6 +106,12 @@ class Repair(ModelSQL, ModelView):
     accept = fields.Boolean(
         "Difference Accepted", readonly=True,
         help="What was charged is posted, whatever would be computed now.")
+    accepted = fields.Char(
+        "Accepted Totals", readonly=True, strip=False,
+        states={
+            'invisible': ~Eval('accept'),
+            },
+        help="The names of the totals whose differences were shown.")
     party = fields.Many2One(
         'party.party', "Linked Customer", readonly=True,
         states={
@@ -158,7 +172,7 @@ class Document(metaclass=PoolMeta):
             attend={
                 'invisible': (
                     (Eval('state') != 'rejected')
-                    & ~((Eval('state') == 'received')
+                    & ~(Eval('state').in_(['received', 'prepared'])
                         & Bool(Eval('reason_code')))),
                 'depends': ['state', 'reason_code'],
                 })
@@ -196,6 +210,15 @@ class Document(metaclass=PoolMeta):
         "Return True if a person accepted that the totals differ"
         return bool(self.repair and self.repair.accept)
 
+    def get_accepted(self, acceptable):
+        """Return the names of the totals that a person accepted, which are all
+        that are acceptable in repairs of former releases"""
+        if not self.is_accepted():
+            return frozenset()
+        if self.repair.accepted is None:
+            return acceptable
+        return frozenset(self.repair.accepted.split())
+
     def get_outcome(self):
         "Return what is said of the document once it is done"
         if self.repair:
@@ -215,7 +238,7 @@ class Document(metaclass=PoolMeta):
         Raise DocumentError if it was done, or voided, meanwhile. It must be
         the first that the transaction writes.
         """
-        for state in ['rejected', 'received']:
+        for state in ['rejected', 'received', 'prepared']:
             for taken in cls.browse(cls.lock_in([document.id], state)):
                 if state == 'rejected' or taken.reason_code:
                     return taken
@@ -239,9 +262,15 @@ class Document(metaclass=PoolMeta):
             raise DocumentError(gettext(
                     'offline_sales.msg_repair_unreadable',
                     document=document.rec_name))
+        if document.state == 'prepared' and action != 'retry':
+            raise DocumentError(gettext(
+                    'offline_sales.msg_repair_prepared',
+                    document=document.rec_name))
         if contents:
             text = payload_.dump(contents)
             values.update(payload=text, sha256=payload_.digest(text))
+        if values.get('accept'):
+            values['accepted'] = document.get_shown()
         repair, = Repair.create([{
                     'document': document.id,
                     'action': action,
@@ -256,11 +285,23 @@ class Document(metaclass=PoolMeta):
         if action == 'void':
             document.state = 'voided'
             document.set_reason(Rejection('voided', **repair.get_params()))
+        elif document.state == 'prepared':
+            # It was made already, and is posted with the next
+            document.set_reason(None)
         else:
             document._take_up_again()
         document.save()
+        if action == 'void' and document.can_retry():
+            document.get_adapter(document.kind).void(document)
         durability.ensure()
         return document
+
+    def get_shown(self):
+        "Return the names of the totals that differ, as a person was shown"
+        adapter = self.get_adapter(self.kind)
+        names = set(self.get_accepted(adapter.acceptable))
+        names.update((self.reason_params or {}).get('totals', []))
+        return " ".join(sorted(names))
 
     def can_retry(self):
         "Return False for what cannot be read, or contradicts another"
@@ -309,6 +350,14 @@ class RepairStart(ModelView):
             'invisible': ~Eval('linkable'),
             },
         help="Who is here already, instead of making another.")
+    numbered = fields.Boolean("Number Taken", readonly=True)
+    number = fields.Char(
+        "Book It with the Number", size=100,
+        states={
+            'invisible': ~Eval('numbered'),
+            },
+        help="At the central, for its own is that of another sale. The "
+        "document keeps the one that was printed.")
     has_date = fields.Boolean("Has a Date", readonly=True)
     date = fields.Date(
         "Post on",
@@ -443,6 +492,7 @@ class RepairDocument(Wizard):
             defaults.update(
                 rows=self.get_rows(document, contents, adapter),
                 linkable=adapter.is_linkable(contents),
+                numbered=document.reason_code == 'number_taken',
                 has_date=bool(adapter.dates),
                 acceptable=bool(adapter.acceptable),
                 difference=adapter.get_difference(document, contents))
@@ -471,6 +521,10 @@ class RepairDocument(Wizard):
             changes.append(gettext(
                     'offline_sales.msg_repair_date',
                     date=self.start.date.isoformat()))
+        if self.start.number and document.reason_code == 'number_taken':
+            contents = renumber(contents, self.start.number)
+            changes.append(
+                f"{before['header']['number']} → {self.start.number}")
         values = {}
         if self.start.party and adapter.is_linkable(contents):
             values['party'] = self.get_party()

@@ -120,15 +120,21 @@ class SaleAdapter(Adapter):
         "Return the identities that the cuts of the sessions count, by session"
         pool = Pool()
         Document = pool.get('offline_sales.document')
+        Session = pool.get(SESSION)
         sessions = set().union(
             *(self._get_sessions(entry, forest) for entry in entries))
-        return {
+        counted = {
             cut.record.id: set(cut.get_contents()['documents'])
             for cut in Document.search([
                     ('kind', '=', 'cash_cut'),
                     ('record', 'in', [f'{SESSION},{id_}' for id_ in sessions]),
                     ('state', 'in', ['prepared', 'processed']),
                     ])}
+        # What was posted without a cut counts nothing more
+        for session in Session.search([
+                    ('id', 'in', list(sessions)), ('state', '=', 'posted')]):
+            counted.setdefault(session.id, set())
+        return counted
 
     def check_sessions(self, entry, forest, counted):
         "Raise Rejection if its cash was counted without it"

@@ -71,8 +71,10 @@ def _read_last(file, size):
 
 class Spooled(NamedTuple):
     """What a file holds: the entries by identity in their order, without those
-    that were withdrawn, and how many lines are damaged"""
+    that were withdrawn, the identities of these, and how many lines are
+    damaged"""
     entries: dict
+    withdrawn: set
     damaged: int
 
 
@@ -81,7 +83,7 @@ def read(path, size=None):
 
     size: of what is read from its end, None for all.
     """
-    entries, damaged = {}, 0
+    entries, withdrawn, damaged = {}, set(), 0
     with open(path, 'rb') as file:
         if size is not None:
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))
@@ -94,13 +96,14 @@ def read(path, size=None):
                 entry = json.loads(line)
                 if 'withdrawn' in entry:
                     entries.pop(entry['withdrawn'], None)
+                    withdrawn.add(entry['withdrawn'])
                     continue
                 if payload_.digest(entry['payload']) != entry['sha256']:
                     raise ValueError('sha256')
                 entries[entry['uuid']] = entry
             except (ValueError, KeyError, TypeError, AttributeError):
                 damaged += 1
-    return Spooled(entries, damaged)
+    return Spooled(entries, withdrawn, damaged)
 
 
 class Restored(NamedTuple):
@@ -148,11 +151,16 @@ class Document(metaclass=PoolMeta):
             return
         while ids := cls._get_unspooled():
             try:
-                there = read(path, TAIL).entries if path.exists() else {}
+                there = (
+                    read(path, TAIL) if path.exists()
+                    else Spooled({}, set(), 0))
                 with Transaction().new_transaction(readonly=True):
+                    # What was withdrawn may be in front of what is read
                     missing = [
                         d.get_spooled() for d in cls.browse(ids)
-                        if (d.uuid in there) == (d.state == 'withdrawn')]
+                        if d.uuid not in (
+                            there.withdrawn if d.state == 'withdrawn'
+                            else there.entries)]
                 if missing:
                     append(path, missing)
             except OSError:

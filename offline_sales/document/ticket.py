@@ -22,6 +22,7 @@ class TicketAdapter(SaleAdapter):
         'sale.point.sale': {'move', 'state'},
         }
     posted = True
+    by = ['employee']
     final_state = 'done'
     dates = {
         'sale.point.sale': {'date'},
