@@ -1,11 +1,9 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
-from sql import Null
 from sql.conditionals import Case
-from sql.operators import Equal
 
 from trytond.i18n import gettext
-from trytond.model import Exclude, Index, ModelSQL, ModelView, Unique, fields
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Eval
@@ -139,16 +137,6 @@ class Document(ModelSQL, ModelView):
         cls._sql_constraints += [
             ('uuid_unique', Unique(t, t.uuid),
                 'offline_sales.msg_document_uuid_unique'),
-            ('number_unique', Exclude(t,
-                    (t.point, Equal), (t.kind, Equal), (t.number, Equal),
-                    where=(t.number != Null) & t.state.in_(cls.LIVE)
-                    & (t.repair == Null)),
-                'offline_sales.msg_document_number_unique'),
-            ('prefactura_number_unique', Exclude(t,
-                    (t.branch, Equal), (t.number, Equal),
-                    where=(t.kind == 'prefactura') & (t.number != Null)
-                    & t.state.in_(cls.LIVE) & (t.repair == Null)),
-                'offline_sales.msg_document_number_unique'),
             ]
         cls._sql_indexes.update([
                 Index(t,

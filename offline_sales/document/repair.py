@@ -8,8 +8,11 @@ branch had sent it, but for the differences that the person accepts.
 """
 import copy
 
+from sql import Null
+from sql.operators import Equal
+
 from trytond.i18n import gettext
-from trytond.model import ModelSQL, ModelView, fields
+from trytond.model import Exclude, ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
@@ -168,6 +171,20 @@ class Document(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        # A person may have given it another number here
+        live = (
+            (t.number != Null) & t.state.in_(cls.LIVE) & (t.repair == Null))
+        cls._sql_constraints += [
+            ('number_unique', Exclude(t,
+                    (t.point, Equal), (t.kind, Equal), (t.number, Equal),
+                    where=live),
+                'offline_sales.msg_document_number_unique'),
+            ('prefactura_number_unique', Exclude(t,
+                    (t.branch, Equal), (t.number, Equal),
+                    where=live & (t.kind == 'prefactura')),
+                'offline_sales.msg_document_number_unique'),
+            ]
         cls._buttons.update(
             attend={
                 'invisible': (
