@@ -204,8 +204,7 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
                 [('state', '=', 'pending')],
                 order=[('moment', 'ASC')], limit=1):
             heartbeat['oldest_pending'] = document.moment
-        for update in Update.search(
-                [('state', '=', 'done')], order=[('end', 'DESC')], limit=1):
+        if update := Update.last_success():
             heartbeat['last_refresh'] = update.end
         return heartbeat
 

@@ -495,13 +495,17 @@ def test_prefactura_after_changes_at_the_central(shop, three):
         'product_withdrawn', 'unit_changed', None]
 
 
-def test_prefactura_after_a_change_of_tax(shop, three):
+def raise_taxes(database):
     def alter():
-        Tax = shop.central.get('account.tax')
+        Tax = database.get('account.tax')
         for tax in Tax.search([('rate', '>', 0)]):
             tax.rate += Decimal('.01')
             tax.save()
-    shop.central.run(alter)
+    database.run(alter)
+
+
+def test_prefactura_after_a_change_of_tax(shop, three):
+    raise_taxes(shop.central)
     three.deliver()
     found = documents(shop.central, ('kind', '=', 'prefactura'))
     assert {d['reason'] for d in found} == {'tax_changed'}
@@ -587,12 +591,7 @@ def test_difference_of_a_prefactura_is_accepted(shop, three):
     desk = Desk(shop)
     session, first, *_ = three.entries()
 
-    def alter():
-        Tax = shop.central.get('account.tax')
-        for tax in Tax.search([('rate', '>', 0)]):
-            tax.rate += Decimal('.01')
-            tax.save()
-    shop.central.run(alter)
+    raise_taxes(shop.central)
     three.receive([session, first])
     three.process()
     document, = documents(shop.central, ('kind', '=', 'prefactura'))

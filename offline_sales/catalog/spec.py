@@ -319,16 +319,10 @@ class Spec:
             return
         with Transaction().set_context(
                 company=self.company, active_test=False):
-            query = spec.Model.search([
-                    spec.domain,
-                    ('active', '=', False),
-                    ], order=[], limit=1, query=True)
-            if not list(self.fetch(query)):
-                return
-            return spec.Model.search([
-                    spec.domain,
-                    ('active', '=', False),
-                    ], order=[], query=True)
+            domain = [spec.domain, ('active', '=', False)]
+            first = spec.Model.search(domain, order=[], limit=1, query=True)
+            if list(self.fetch(first)):
+                return spec.Model.search(domain, order=[], query=True)
 
     def _is_bound(self, spec, column):
         "Return True if the rows travel only with the target of the column"

@@ -33,7 +33,7 @@ import json
 import re
 from collections import defaultdict
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from trytond.protocols.jsonrpc import JSONEncoder
 
@@ -177,23 +177,27 @@ def _number_key(number):
     return len(number), number
 
 
-def gaps(numbers):
-    """Return the numbers that are missing between others, as a list of the
-    first and the last number of each gap
+def find_gaps(numbers):
+    """Yield (number, first, last) for each number before which some are
+    missing: the first and the last of these
 
-    Numbers that begin and end alike follow each other. GAPS at most.
+    Numbers that begin and end alike follow each other.
     """
     series = defaultdict(set)
     for number in numbers:
         if match := re.fullmatch(r'(.*?)([0-9]{1,18})([^0-9]*)', number):
             before, digits, after = match.groups()
             series[before, after].add((int(digits), len(digits)))
-    found = []
     for (before, after), members in sorted(series.items()):
-        members = sorted(members)
-        for (last, _), (next_, width) in pairwise(members):
+        for (last, _), (next_, width) in pairwise(sorted(members)):
             if next_ - last > 1:
-                found.append([
-                        f'{before}{n:0{width}}{after}'
-                        for n in [last + 1, next_ - 1]])
-    return found[:GAPS]
+                yield tuple(
+                    f'{before}{n:0{width}}{after}'
+                    for n in [next_, last + 1, next_ - 1])
+
+
+def gaps(numbers):
+    """Return the numbers that are missing between others, as a list of the
+    first and the last number of each gap, GAPS at most"""
+    return [
+        [first, last] for _, first, last in islice(find_gaps(numbers), GAPS)]

@@ -14,31 +14,23 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval
 from trytond.report import Report
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateReport, StateView, Wizard
 
 from . import receipt
+from .days import DaysMixin
 
 ZERO = Decimal(0)
 
 
-class CashCutPrintStart(ModelView):
+class CashCutPrintStart(DaysMixin, ModelView):
     "Print Cash Cut"
     __name__ = 'offline_sales.cash_cut.print.start'
 
     register = fields.Many2One(
         'offline_sales.register', "Register", required=True)
-    from_date = fields.Date(
-        "From", required=True, domain=[
-            ('from_date', '<=', Eval('to_date', None)),
-            ])
-    to_date = fields.Date(
-        "To", required=True, domain=[
-            ('to_date', '>=', Eval('from_date', None)),
-            ])
 
     @classmethod
     def default_register(cls):
@@ -47,17 +39,6 @@ class CashCutPrintStart(ModelView):
         registers = Register.search([], limit=2)
         if len(registers) == 1:
             return registers[0].id
-
-    @classmethod
-    def default_from_date(cls):
-        pool = Pool()
-        Branch = pool.get('offline_sales.branch')
-        Date = pool.get('ir.date')
-        return Branch.today() or Date.today()
-
-    @classmethod
-    def default_to_date(cls):
-        return cls.default_from_date()
 
 
 class CashCutPrint(Wizard):
@@ -211,10 +192,7 @@ class Register:
 
     def get_drawer(self, sessions):
         drawer = Drawer(transfers=defaultdict(Decimal))
-        previous = None
         for session in sessions:
-            if previous is None:
-                drawer.start = session.start_amount
             cash = sum((p.amount for p in session.payments), ZERO)
             drawer.sales += cash
             moved = ZERO
@@ -225,12 +203,12 @@ class Register:
                 (p.amount for p in session.prefactura_payments), ZERO)
             drawer.prefacturas += prefacturas
             drawer.other += session.balance - cash - prefacturas - moved
-            previous = session
-        if previous:
+        if sessions:
+            last = sessions[-1]
+            drawer.start = sessions[0].start_amount
             drawer.counted = (
-                previous.end_amount
-                if previous.state != 'open' and previous.is_counted()
-                else None)
+                last.end_amount
+                if last.state != 'open' and last.is_counted() else None)
         drawer.transfers = dict(drawer.transfers)
         return drawer
 

@@ -20,25 +20,18 @@ from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
 from .dashboard import UNCOUNTED
+from .days import DaysMixin
 from .sheet import Sheet
 from .summary import Entry, summarize
 
 _SLICE = 2000
 
 
-class JournalPrintStart(ModelView):
+class JournalPrintStart(DaysMixin, ModelView):
     "Print Journal"
     __name__ = 'offline_sales.journal.print.start'
 
     company = fields.Many2One('company.company', "Company", required=True)
-    from_date = fields.Date(
-        "From", required=True, domain=[
-            ('from_date', '<=', Eval('to_date', None)),
-            ])
-    to_date = fields.Date(
-        "To", required=True, domain=[
-            ('to_date', '>=', Eval('from_date', None)),
-            ])
     branch = fields.Many2One(
         'offline_sales.branch', "Branch",
         domain=[
@@ -73,17 +66,6 @@ class JournalPrintStart(ModelView):
     @classmethod
     def default_company(cls):
         return Transaction().context.get('company')
-
-    @classmethod
-    def default_from_date(cls):
-        pool = Pool()
-        Branch = pool.get('offline_sales.branch')
-        Date = pool.get('ir.date')
-        return Branch.today() or Date.today()
-
-    @classmethod
-    def default_to_date(cls):
-        return cls.default_from_date()
 
     @classmethod
     def default_format(cls):
@@ -169,6 +151,7 @@ class Reader:
     COLUMNS = [
         'branch', 'kind', 'number', 'date', 'moment', 'user', 'party',
         'point', 'total', 'tax', 'state', 'original']
+
     def __init__(self, data):
         self.data = data
 

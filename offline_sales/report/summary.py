@@ -5,14 +5,14 @@
 Plain values in, plain values out.
 """
 import datetime as dt
-import re
-from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
+
+from ..document.payload import find_gaps
 
 ZERO = Decimal(0)
 
@@ -25,29 +25,6 @@ class Gap(NamedTuple):
     @property
     def single(self):
         return self.first == self.last
-
-
-def find_gaps(numbers):
-    """Return what is missing before a number, as Gap by number
-
-    numbers: those of a series, e.g. ESP-SI-000012, in any order. Each prefix
-    counts by itself; before the lowest number nothing is missing.
-    """
-    prefixes = defaultdict(dict)
-    for number in numbers:
-        if match := re.fullmatch(r'(.*?)([0-9]+)', number, re.DOTALL):
-            prefix, digits = match.groups()
-            prefixes[prefix][int(digits)] = number, len(digits)
-    gaps = {}
-    for prefix, known in prefixes.items():
-        values = sorted(known)
-        for previous, value in zip(values, values[1:], strict=False):
-            if value - previous > 1:
-                number, width = known[value]
-                gaps[number] = Gap(*(
-                        f'{prefix}{missing:0{width}}'
-                        for missing in [previous + 1, value - 1]))
-    return gaps
 
 
 @dataclass
@@ -126,7 +103,9 @@ def summarize(entries, numbers=None):
     or not: what is filtered out is not missing.
     """
     gaps = {
-        series: find_gaps(found) for series, found in (numbers or {}).items()}
+        (series, number): Gap(first, last)
+        for series, found in (numbers or {}).items()
+        for number, first, last in find_gaps(found)}
     entries = sorted(
         entries, key=lambda e: (e.branch, e.date, e.moment, e.id))
     marked = set()
@@ -139,7 +118,7 @@ def summarize(entries, numbers=None):
                 # A number that was withdrawn and taken again is listed twice
                 key = entry.series, entry.number
                 if key not in marked:
-                    entry.gap = gaps.get(entry.series, {}).get(entry.number)
+                    entry.gap = gaps.get((entry.series, entry.number))
                     marked.add(key)
                 if entry.counted:
                     day.sums.add(entry)
