@@ -191,6 +191,7 @@ def test_session_follows_the_last_of_the_point(shop, counter, central):
 def test_session_of_a_new_database_follows_the_last_of_the_point(
         shop, counter, central):
     "The branch has lost its database and was paired anew"
+    from .test_repair import Desk
     counter.sell_some(1)
     counter.cut()
     send(shop)
@@ -212,6 +213,11 @@ def test_session_of_a_new_database_follows_the_last_of_the_point(
     cut = documents(shop.central, ('kind', '=', 'cash_cut'))[1]
     assert (cut['state'], cut['reason']) == ('rejected', 'start_changed')
     assert "Need attention" in message
+    # Once it is accepted, what is missing is booked
+    Desk(shop).press(
+        'repair', cut, accept=True,
+        transfer_type=central.transfer_types["Faltante"])
+    assert set(states(shop.central, 'cash_cut')) == {'processed'}
 
 
 def test_rejected_ticket_keeps_its_own_day_unsettled(

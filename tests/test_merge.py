@@ -41,6 +41,9 @@ def test_each_change_of_the_branch_is_taken_over_or_shown(base, theirs, ours):
             assert not are_equal(theirs[name], ours[name])
         elif not are_equal(base[name], ours[name]):
             assert are_equal(result[name], ours[name])
+            # Nor is what the central changed written over
+            assert (are_equal(theirs[name], base[name])
+                or are_equal(theirs[name], ours[name]))
     assert not merged.changes.keys() & merged.conflicts.keys()
 
 

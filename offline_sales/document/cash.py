@@ -12,6 +12,9 @@ from .adapter import Adapter, about
 from .payload import walk
 from .tree import Forest
 
+# Whoever accepts one accepts what follows for the others
+SHOWN = ['start', 'end', 'balance']
+
 
 class _Adapter(Adapter):
     model = 'sale.point.cash.session'
@@ -113,7 +116,7 @@ class CashCutAdapter(_Adapter):
     dates = {
         'sale.point.cash.transfer': {'date'},
         }
-    acceptable = frozenset({'start', 'end', 'balance'})
+    acceptable = frozenset(SHOWN)
 
     def get_totals(self, session):
         return {
@@ -261,7 +264,8 @@ class CashCutAdapter(_Adapter):
             if session.end_amount - totals['start'] != session.balance:
                 raise Rejection(
                     'balance', start=str(totals['start']),
-                    end=str(session.end_amount), balance=str(session.balance))
+                    end=str(session.end_amount), balance=str(session.balance),
+                    totals=SHOWN)
         expected = dict(totals, start=session.start_amount)
         super().verify_totals(
             entry._replace(payload={**entry.payload, 'totals': expected}),
@@ -280,7 +284,7 @@ class CashCutAdapter(_Adapter):
                 and session.start_amount != start):
             raise Rejection(
                 'start_changed', expected=str(start),
-                found=str(session.start_amount))
+                found=str(session.start_amount), totals=SHOWN)
 
     def post(self, documents):
         pool = Pool()
