@@ -14,12 +14,15 @@ import threading
 import time
 import traceback
 
-from driver import Driver, Failure
+from driver import PRINTED, Driver, Failure
 
 CONNECT = {'en': 'Connect', 'es': 'Conectar'}
 
 
 class Desktop(Driver):
+    KEYS = {
+        'new': 'ctrl+n', 'enter': 'Return', 'pay': 'alt+r',
+        'accept': 'Return'}
 
     # -- access to GTK, from the scenario's thread
 
@@ -333,7 +336,8 @@ def drive(server, db, user, scenario, shots, screen, timeout, lang):
                 sys.executable] + sys.argv)
     config_dir = tempfile.mkdtemp(prefix='tryton-')
     os.environ.update(
-        XDG_CONFIG_HOME=config_dir, NO_AT_BRIDGE='1', LC_ALL='C.UTF-8')
+        XDG_CONFIG_HOME=config_dir, NO_AT_BRIDGE='1', LC_ALL='C.UTF-8',
+        XDG_DATA_HOME=config_dir)
     for name, content in {
             'tryton/8.0/profiles.cfg': (
                 f"[test]\nhost = {server}\ndatabase = {db}\n"
@@ -342,6 +346,14 @@ def drive(server, db, user, scenario, shots, screen, timeout, lang):
                 f"[login]\nprofile = test\nhost = {server}\ndb = {db}\n"
                 f"login = {user}\nexpanded = True\n"
                 f"[client]\nlang = {lang}\ncheck_version = False\n"),
+            # What opens what is printed, in place of a viewer
+            'applications/printed.desktop': (
+                "[Desktop Entry]\nType=Application\nName=Printed\n"
+                "MimeType=application/pdf;\n"
+                f"Exec=cp %f {shots}/{PRINTED}desktop\n"),
+            'mimeapps.list': (
+                "[Default Applications]\n"
+                "application/pdf=printed.desktop\n"),
             'gtk-3.0/settings.ini': (
                 "[Settings]\ngtk-enable-animations = 0\n"),
             }.items():

@@ -2,6 +2,11 @@
 # level of this repository contains the full copyright notices and license.
 "What driving the desktop and the web client has in common"
 import subprocess
+from pathlib import Path
+
+# How the names of what is printed begin, where the pictures go
+PRINTED = 'printed-'
+PDF_END = b'%%EOF\n'
 
 
 class Failure(Exception):
@@ -13,13 +18,17 @@ class Driver:
 
     settle waits until the client has nothing more to do, until returns the
     first true value of a function, texts returns all that can be read.
-    shots: where the pictures go. timeout: seconds.
+    shots: where the pictures go, and what is printed. timeout: seconds.
+    KEYS: what is struck to begin a record, to enter, to pay and
+    to accept it.
     """
+    KEYS = {}
 
     def __init__(self, shots, timeout, lang):
         self.shots = shots
         self.timeout = timeout
         self.lang = lang
+        self.strokes = 0
 
     def settle(self):
         raise NotImplementedError
@@ -28,6 +37,12 @@ class Driver:
         raise NotImplementedError
 
     def texts(self):
+        raise NotImplementedError
+
+    def key(self, key):
+        raise NotImplementedError
+
+    def type(self, text):
         raise NotImplementedError
 
     def answer(self, prompt, answer):
@@ -41,6 +56,28 @@ class Driver:
             return subprocess.check_output(
                 [answer[1:], prompt], text=True).strip()
         return answer
+
+    def strike(self, name):
+        "Strike a key, one of KEYS, and count it"
+        self.settle()
+        self.strokes += 1
+        self.key(self.KEYS[name])
+
+    def scan(self, code):
+        "Read a code as a scanner does, which ends it with Enter"
+        self.settle()
+        self.type(code)
+        self.strike('enter')
+
+    def printed(self):
+        "Wait for something to be printed and take it away"
+        def take():
+            for file in Path(self.shots).glob(f'{PRINTED}*'):
+                contents = file.read_bytes()
+                if contents.endswith(PDF_END):
+                    file.unlink()
+                    return contents
+        return self.until("nothing is printed", take)
 
     def see(self, text):
         self.until(f"{text} does not show",

@@ -6,13 +6,14 @@ import re
 import sys
 import time
 
-from driver import Driver, Failure
+from driver import PRINTED, Driver, Failure
 from playwright.sync_api import Error, sync_playwright
 from playwright.sync_api import TimeoutError as TooLong
 
 TEXTS = """() => [...document.querySelectorAll('body *')]
     .filter(e => e.checkVisibility({visibilityProperty: true}))
-    .flatMap(e => [e.value,
+    .flatMap(e => [e.tagName == 'SELECT'
+            ? e.selectedOptions[0]?.text : e.value,
         ...[...e.childNodes].filter(n => n.nodeType == 3).map(n => n.data)])
     .map(t => String(t ?? '').trim()).filter(t => t)"""
 LOGIN = {'en': 'Login', 'es': 'Acceder'}
@@ -22,16 +23,23 @@ MENU = """rows => rows.map(r => [
 
 
 class Sao(Driver):
+    KEYS = {
+        'new': 'Alt+n', 'enter': 'Enter', 'pay': 'Alt+r', 'accept': 'Alt+a'}
 
     def __init__(self, page, server, db, user, *args):
         super().__init__(*args)
         self.page = page
         self.server, self.db, self.user = server, db, user
         page.set_default_timeout(self.timeout * 1000)
+        page.on('download', self._keep)
         self.requests = set()
         page.on('request', lambda request: self.requests.add(request))
         for event in ['requestfinished', 'requestfailed']:
             page.on(event, lambda request: self.requests.discard(request))
+
+    def _keep(self, download):
+        download.save_as(
+            f'{self.shots}/{PRINTED}{download.suggested_filename}')
 
     def settle(self):
         "Wait until the client has no more remote call to process"
@@ -169,7 +177,14 @@ class Sao(Driver):
         field.press('Tab')
 
     def key(self, key):
-        self.page.keyboard.press(key)
+        if key in {self.KEYS['pay'], self.KEYS['accept']}:
+            # Chromium heeds no access key of who drives it
+            self.scope.locator(f'[accesskey="{key[-1]}"]:visible').click()
+        else:
+            self.page.keyboard.press(key)
+
+    def type(self, text):
+        self.page.keyboard.type(text)
 
     def shot(self, name):
         self.settle()
