@@ -20,6 +20,7 @@ from .catalog import numbers
 from .client import Client
 from .exceptions import (
     CentralError, NotTryton, OfflineAccessError, PairingRefused)
+from .moment import Moment
 
 CLOCK_TOLERANCE = 5 * 60
 
@@ -91,7 +92,7 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
         "Catalogs", readonly=True, states=_at_branch,
         help="The models that the central keeps for the branch.")
 
-    stock_moment = fields.Timestamp(
+    stock_moment = Moment(
         "Stock as of", readonly=True, states=_at_branch)
 
     # What has to work for the next to be tried
@@ -187,6 +188,9 @@ class Configuration(ModelSingleton, ModelSQL, ModelView):
             configuration.uuid = str(uuid4())
             configuration.save()
         return configuration.uuid
+
+    def get_rec_name(self, name):
+        return self.branch_name or self.__names__()['model']
 
     @classmethod
     def get_heartbeat(cls):

@@ -4,6 +4,8 @@ from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
+from .moment import Moment
+
 
 class Product(metaclass=PoolMeta):
     __name__ = 'product.product'
@@ -16,7 +18,7 @@ class Product(metaclass=PoolMeta):
             help="What was on hand when the catalogs were obtained, "
             "without what was sold here since."),
         'get_offline_quantities')
-    offline_quantity_moment = fields.Function(fields.Timestamp(
+    offline_quantity_moment = fields.Function(Moment(
             "Quantity as of",
             states={
                 'invisible': ~Eval('offline_quantity_moment'),
@@ -65,7 +67,7 @@ class OfflineQuantityMixin:
             help="What was on hand when the catalogs were obtained, "
             "without what was sold here since."),
         'on_change_with_offline_quantity')
-    offline_quantity_moment = fields.Function(fields.Timestamp(
+    offline_quantity_moment = fields.Function(Moment(
             "Quantity as of",
             states={
                 'invisible': ~Eval('offline_quantity_moment'),

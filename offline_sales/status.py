@@ -11,6 +11,7 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 
 from . import wire
+from .moment import Moment
 from .report.dashboard import tell_age
 from .token.period import ENDING, OPEN, read_clock
 
@@ -30,7 +31,7 @@ class Configuration(metaclass=PoolMeta):
     contacted_at = fields.DateTime(
         "Last Contact", readonly=True, states=_at_branch,
         help="When the central answered last.")
-    last_refresh = fields.Function(fields.Timestamp(
+    last_refresh = fields.Function(Moment(
             "Last Update of Catalogs", states=_at_branch),
         'get_status')
     last_refresh_age = fields.Function(fields.Char(

@@ -22,6 +22,7 @@ from .. import client, wire
 from ..exceptions import (
     CentralError, DiskFull, ResetRefused, Unreachable, UpdateRunning,
     is_disk_full)
+from ..moment import Moment
 from . import schedule
 from .refresh import Refresh
 
@@ -96,8 +97,8 @@ class Update(ModelSQL, ModelView):
     branch = fields.Many2One(
         'offline_sales.branch', "Branch", ondelete='CASCADE', readonly=True)
     user = fields.Many2One('res.user', "User", readonly=True)
-    start = fields.Timestamp("Start", required=True, readonly=True)
-    end = fields.Timestamp("End", readonly=True)
+    start = Moment("Start", required=True, readonly=True)
+    end = Moment("End", readonly=True)
     kind = fields.Selection([
             ('full', "Full"),
             ('delta', "Changes"),

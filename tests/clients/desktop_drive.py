@@ -1,26 +1,10 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
-"""Drive the real Tryton desktop client (GTK 3) on a virtual X display.
+"""Drive the real Tryton desktop client (GTK 3) on a virtual X display
 
 The client runs unmodified in this process; widgets are looked up from
 inside, but mouse and keyboard events are real ones, sent by xdotool.
-
-  desktop_drive.py --server localhost:8000 --db test --user admin \
-      --answer PASSWORD [--answer '!command'] \
-      menu=Parties/Parties click=New fill=Name:ACME click=Save shot=acme
-
-Steps (the same ones as sao_drive.py):
-  menu=A/B/C      open the menu entry          row=TEXT    open a list's row
-  click=LABEL     press a button, tool, tab    select=TEXT select a list's row
-  fill=LABEL:VAL  type in a field (or NAME:)   key=ctrl+s  press a key
-  see=TEXT        wait until TEXT shows        gone=TEXT   wait until it's gone
-  shot=NAME       save SHOTS/NAME.png          wait=SECONDS
-  dump            print all visible texts      open=model/party.party/1
-
-From Python: drive(server, db, user, scenario), where scenario(client) calls
-client.login([PASSWORD]), client.menu('Parties/Parties') and so on.
 """
-import argparse
 import os
 import shutil
 import subprocess
@@ -30,20 +14,15 @@ import threading
 import time
 import traceback
 
+from driver import PRINTED, Driver, Failure
 
 CONNECT = {'en': 'Connect', 'es': 'Conectar'}
 
 
-class Failure(Exception):
-    pass
-
-
-class Desktop:
-
-    def __init__(self, shots, timeout, lang='en'):
-        self.lang = lang
-        self.shots = shots
-        self.timeout = timeout
+class Desktop(Driver):
+    KEYS = {
+        'new': 'ctrl+n', 'enter': 'Return', 'pay': 'alt+r',
+        'accept': 'Return'}
 
     # -- access to GTK, from the scenario's thread
 
@@ -87,7 +66,7 @@ class Desktop:
                 if value := self.gui(func, *args):
                     return value
             time.sleep(.1)
-        raise Failure(f"{what}\nvisible: {self.gui(self._texts)}")
+        raise Failure(f"{what}\nvisible: {self.gui(self.texts)}")
 
     # -- look-ups, run by the GTK main loop
 
@@ -249,7 +228,7 @@ class Desktop:
         return self._center(tree, *tree.convert_bin_window_to_widget_coords(
                 area.x + min(area.width // 2, 20), area.y + area.height // 2))
 
-    def _texts(self):
+    def texts(self):
         from gi.repository import Gtk
         texts = []
         for widget in self._widgets(Gtk.Label, Gtk.Entry, Gtk.TextView):
@@ -292,12 +271,9 @@ class Desktop:
         for number, answer in enumerate(answers, 1):
             entry = self.until("no prompt", self._ask)
             title = self.gui(self._title, entry)
-            print('prompt:', title, flush=True)
-            if answer.startswith('!'):
-                answer = subprocess.check_output(
-                    [answer[1:], title], text=True).strip()
+            typed = self.answer(title, answer)
             self.press(self.gui(self._center, entry))
-            self.type(answer)
+            self.type(typed)
             self.shot(f'prompt{number}')
             self.key('Return')
             self.until("prompt does not close",
@@ -311,14 +287,6 @@ class Desktop:
     def menu(self, path):
         self.press(self.until(
                 f"no menu {path}", self._menu, path.split('/')), 2)
-
-    def open(self, path):
-        from tryton.config import CONFIG
-        from tryton.gui import Main
-        self.settle()
-        self.gui(lambda: Main().open_url(
-                "tryton://%s/%s/%s" % (
-                    CONFIG['login.host'], CONFIG['login.db'], path)))
 
     def click(self, label):
         self.press(self.until(f"no button {label}", self._button, label))
@@ -345,14 +313,6 @@ class Desktop:
         self.xdotool('key', key)
         time.sleep(.2)
 
-    def see(self, text):
-        self.until(f"{text} does not show",
-            lambda: any(text in t for t in self._texts()))
-
-    def gone(self, text):
-        self.until(f"{text} still shows",
-            lambda: not any(text in t for t in self._texts()))
-
     def shot(self, name):
         from gi.repository import Gdk
         filename = os.path.join(self.shots, f'{name}.png')
@@ -367,16 +327,8 @@ class Desktop:
         os.makedirs(self.shots, exist_ok=True)
         self.gui(save)
 
-    def wait(self, seconds):
-        time.sleep(float(seconds))
 
-    def dump(self):
-        print(*self.gui(self._texts), sep='\n')
-
-
-def drive(
-        server, db, user, scenario, shots='.', screen='1280x960', timeout=20,
-        lang='en'):
+def drive(server, db, user, scenario, shots, screen, timeout, lang):
     "Start the client, call scenario(desktop) and exit"
     if 'DISPLAY' not in os.environ:
         os.execvp('xvfb-run', [
@@ -384,7 +336,8 @@ def drive(
                 sys.executable] + sys.argv)
     config_dir = tempfile.mkdtemp(prefix='tryton-')
     os.environ.update(
-        XDG_CONFIG_HOME=config_dir, NO_AT_BRIDGE='1', LC_ALL='C.UTF-8')
+        XDG_CONFIG_HOME=config_dir, NO_AT_BRIDGE='1', LC_ALL='C.UTF-8',
+        XDG_DATA_HOME=config_dir)
     for name, content in {
             'tryton/8.0/profiles.cfg': (
                 f"[test]\nhost = {server}\ndatabase = {db}\n"
@@ -393,6 +346,14 @@ def drive(
                 f"[login]\nprofile = test\nhost = {server}\ndb = {db}\n"
                 f"login = {user}\nexpanded = True\n"
                 f"[client]\nlang = {lang}\ncheck_version = False\n"),
+            # What opens what is printed, in place of a viewer
+            'applications/printed.desktop': (
+                "[Desktop Entry]\nType=Application\nName=Printed\n"
+                "MimeType=application/pdf;\n"
+                f"Exec=cp %f {shots}/{PRINTED}desktop\n"),
+            'mimeapps.list': (
+                "[Default Applications]\n"
+                "application/pdf=printed.desktop\n"),
             'gtk-3.0/settings.ini': (
                 "[Settings]\ngtk-enable-animations = 0\n"),
             }.items():
@@ -426,34 +387,3 @@ def drive(
     from tryton.client import main
     main()
     os._exit(1)
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--server', default='localhost:8000')
-    parser.add_argument('--db', required=True)
-    parser.add_argument('--user', default='admin')
-    parser.add_argument('--answer', action='append', default=[])
-    parser.add_argument('--shots', default='.', help="folder for screenshots")
-    parser.add_argument('--screen', default='1280x960')
-    parser.add_argument('--lang', default='en')
-    parser.add_argument('--timeout', type=float, default=20)
-    parser.add_argument('steps', nargs='*')
-    args = parser.parse_args()
-
-    def scenario(client):
-        client.login(args.answer)
-        for step in args.steps:
-            print(step)
-            verb, _, value = step.partition('=')
-            arguments = value.split(':', 1) if verb == 'fill' else (
-                [value] if value else [])
-            getattr(client, verb)(*arguments)
-    drive(args.server, args.db, args.user, scenario,
-        args.shots, args.screen, args.timeout, args.lang)
-
-
-if __name__ == '__main__':
-    main()

@@ -13,6 +13,8 @@ from importlib import import_module
 import scenarios
 
 SCREEN = '1240x800'
+TIMEOUT = 60
+LANGUAGE = 'es'
 
 
 def main():

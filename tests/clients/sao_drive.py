@@ -1,35 +1,19 @@
 # This file is part of Ventas sin Internet. The COPYRIGHT file at the top
 # level of this repository contains the full copyright notices and license.
-"""Drive the real Tryton web client (sao) in a headless Chromium.
-
-  sao_drive.py --server localhost:8000 --db test --user admin \
-      --answer PASSWORD [--answer '!command'] \
-      menu=Parties/Parties click=New fill=Name:ACME click=Save shot=acme
-
-Steps (the same ones as desktop_drive.py):
-  menu=A/B/C      open the menu entry          row=TEXT    open a list's row
-  click=LABEL     press a button, tool, tab    select=TEXT select a list's row
-  fill=LABEL:VAL  type in a field (or NAME:)   key=Control+s press a key
-  see=TEXT        wait until TEXT shows        gone=TEXT   wait until it's gone
-  shot=NAME       save SHOTS/NAME.png          wait=SECONDS
-  dump            print all visible texts      open=model/party.party/1
-
-From Python: drive(server, db, user, scenario), where scenario(client) calls
-client.login([PASSWORD]), client.menu('Parties/Parties') and so on.
-"""
-import argparse
+"Drive the real Tryton web client (sao) in a headless Chromium"
 import os
 import re
-import subprocess
 import sys
 import time
 
+from driver import PRINTED, Driver, Failure
 from playwright.sync_api import Error, sync_playwright
 from playwright.sync_api import TimeoutError as TooLong
 
 TEXTS = """() => [...document.querySelectorAll('body *')]
     .filter(e => e.checkVisibility({visibilityProperty: true}))
-    .flatMap(e => [e.value,
+    .flatMap(e => [e.tagName == 'SELECT'
+            ? e.selectedOptions[0]?.text : e.value,
         ...[...e.childNodes].filter(n => n.nodeType == 3).map(n => n.data)])
     .map(t => String(t ?? '').trim()).filter(t => t)"""
 LOGIN = {'en': 'Login', 'es': 'Acceder'}
@@ -38,23 +22,24 @@ MENU = """rows => rows.map(r => [
     r.querySelector('.widget').textContent])"""
 
 
-class Failure(Exception):
-    pass
+class Sao(Driver):
+    KEYS = {
+        'new': 'Alt+n', 'enter': 'Enter', 'pay': 'Alt+r', 'accept': 'Alt+a'}
 
-
-class Sao:
-
-    def __init__(self, page, server, db, user, shots, timeout, lang='en'):
+    def __init__(self, page, server, db, user, *args):
+        super().__init__(*args)
         self.page = page
-        self.lang = lang
         self.server, self.db, self.user = server, db, user
-        self.shots = shots
-        self.timeout = timeout
-        page.set_default_timeout(timeout * 1000)
+        page.set_default_timeout(self.timeout * 1000)
+        page.on('download', self._keep)
         self.requests = set()
         page.on('request', lambda request: self.requests.add(request))
         for event in ['requestfinished', 'requestfailed']:
             page.on(event, lambda request: self.requests.discard(request))
+
+    def _keep(self, download):
+        download.save_as(
+            f'{self.shots}/{PRINTED}{download.suggested_filename}')
 
     def settle(self):
         "Wait until the client has no more remote call to process"
@@ -72,9 +57,9 @@ class Sao:
             if value := func(*args):
                 return value
             self.page.wait_for_timeout(100)
-        raise Failure(f"{what}\nvisible: {self._texts()}")
+        raise Failure(f"{what}\nvisible: {self.texts()}")
 
-    def _texts(self):
+    def texts(self):
         return self.page.evaluate(TEXTS)
 
     @property
@@ -131,11 +116,7 @@ class Sao:
             self._ask.wait_for()
             entry = self._ask.element_handle()
             prompt = page.locator('.ask-dialog.in label').inner_text()
-            print('prompt:', prompt)
-            if answer.startswith('!'):
-                answer = subprocess.check_output(
-                    [answer[1:], prompt], text=True).strip()
-            entry.fill(answer)
+            entry.fill(self.answer(prompt, answer))
             self.shot(f'prompt{number}')
             entry.press('Enter')
             entry.wait_for_element_state('hidden')
@@ -165,11 +146,6 @@ class Sao:
                 following = rows.evaluate_all(MENU)[start:start + 1]
                 if not following or following[0][0] < depth:
                     row.locator('.expander').click()
-
-    def open(self, path):
-        self.settle()
-        self.page.evaluate("""path => Sao.open_url(
-            `${Sao.Session.current_session.database}/${path}`)""", path)
 
     def click(self, label):
         button = self.until(f"no button {label}", self._button, label)
@@ -201,31 +177,22 @@ class Sao:
         field.press('Tab')
 
     def key(self, key):
-        self.page.keyboard.press(key)
+        if key in {self.KEYS['pay'], self.KEYS['accept']}:
+            # Chromium heeds no access key of who drives it
+            self.scope.locator(f'[accesskey="{key[-1]}"]:visible').click()
+        else:
+            self.page.keyboard.press(key)
 
-    def see(self, text):
-        self.until(f"{text} does not show",
-            lambda: any(text in t for t in self._texts()))
-
-    def gone(self, text):
-        self.until(f"{text} still shows",
-            lambda: not any(text in t for t in self._texts()))
+    def type(self, text):
+        self.page.keyboard.type(text)
 
     def shot(self, name):
         self.settle()
         self.page.wait_for_timeout(500)  # let it be drawn
         self.page.screenshot(path=os.path.join(self.shots, f'{name}.png'))
 
-    def wait(self, seconds):
-        self.page.wait_for_timeout(float(seconds) * 1000)
 
-    def dump(self):
-        print(*self._texts(), sep='\n')
-
-
-def drive(
-        server, db, user, scenario, shots='.', screen='1280x960', timeout=20,
-        lang='en'):
+def drive(server, db, user, scenario, shots, screen, timeout, lang):
     "Start the client, call scenario(sao) and exit"
     width, height = map(int, screen.split('x'))
     with sync_playwright() as playwright:
@@ -248,34 +215,3 @@ def drive(
                 print('JAVASCRIPT ERROR:', error)
             browser.close()
     sys.exit(0)
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--server', default='localhost:8000')
-    parser.add_argument('--db', required=True)
-    parser.add_argument('--user', default='admin')
-    parser.add_argument('--answer', action='append', default=[])
-    parser.add_argument('--shots', default='.', help="folder for screenshots")
-    parser.add_argument('--screen', default='1280x960')
-    parser.add_argument('--lang', default='en')
-    parser.add_argument('--timeout', type=float, default=20)
-    parser.add_argument('steps', nargs='*')
-    args = parser.parse_args()
-
-    def scenario(client):
-        client.login(args.answer)
-        for step in args.steps:
-            print(step)
-            verb, _, value = step.partition('=')
-            arguments = value.split(':', 1) if verb == 'fill' else (
-                [value] if value else [])
-            getattr(client, verb)(*arguments)
-    drive(args.server, args.db, args.user, scenario,
-        args.shots, args.screen, args.timeout, args.lang)
-
-
-if __name__ == '__main__':
-    main()

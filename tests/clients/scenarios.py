@@ -33,18 +33,22 @@ def obtain(client, facts):
 def sell(client, facts):
     "A cashier sells with the keyboard and the ticket is done"
     client.menu(TICKETS)
-    client.click("Nuevo")
+    client.strike('new')
     client.see("Se puede vender hasta las")
     for code in facts['codes']:
-        client.fill("Código", code)
+        client.scan(code)
     client.see(facts['name'])
     client.shot('ticket')
-    client.click("Pagar")
+    client.strike('pay')
+    client.see("Método")
     client.shot('pago')
-    client.click("Aceptar")
+    client.strike('accept')
     client.see(facts['number'])
     client.see("Finalizada")
+    client.printed()
     client.shot('ticket-pagado')
+    # Besides the codes
+    assert client.strokes == 3 + len(facts['codes']), client.strokes
 
 
 def send(client, facts):
@@ -67,6 +71,10 @@ def oversee(client, facts):
     client.menu(MENU + "Diario de Ventas sin Internet")
     client.see(facts['number'])
     client.shot('diario')
+    client.menu(MENU + "Imprimir diario")
+    client.see("Desde")
+    client.click("Imprimir")
+    client.printed()
     client.menu(MENU + "Generar token de uso")
     client.fill("Id", "985 960 485")
     client.fill("Motivo", "Se cayó el internet")
