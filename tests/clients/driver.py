@@ -71,13 +71,11 @@ class Driver:
 
     def printed(self):
         "Wait for something to be printed and take it away"
-        def take():
+        def find():
             for file in Path(self.shots).glob(f'{PRINTED}*'):
-                contents = file.read_bytes()
-                if contents.endswith(PDF_END):
-                    file.unlink()
-                    return contents
-        return self.until("nothing is printed", take)
+                if file.read_bytes().endswith(PDF_END):
+                    return file
+        self.until("nothing is printed", find).unlink()
 
     def see(self, text):
         self.until(f"{text} does not show",
