@@ -13,7 +13,7 @@ from importlib import import_module
 import scenarios
 
 SCREEN = '1240x800'
-TIMEOUT = 60
+TIMEOUT = 120
 LANGUAGE = 'es'
 
 
@@ -25,7 +25,7 @@ def main():
         client.login(answers)
         getattr(scenarios, scenario)(client, facts)
     import_module(f'{name}_drive').drive(
-        server, db, user, run, shots, SCREEN, timeout=120, lang='es')
+        server, db, user, run, shots, SCREEN, TIMEOUT, LANGUAGE)
 
 
 if __name__ == '__main__':
